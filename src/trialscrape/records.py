@@ -1,0 +1,166 @@
+"""What a trial is: frozen models, in the order of their JSON.
+
+They know nothing of labels or pages, so they read their own JSON back: `Trial.model_validate_json(line)`.
+Codes are enumerations of the ClinicalTrials.gov API v2.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NctId = Annotated[str, Field(pattern=r"^NCT[0-9]{8}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Term(_Record):
+    """A value of a closed vocabulary."""
+
+    label: str = Field(description="What the page prints.")
+    code: str | None = Field(description="ClinicalTrials.gov API v2 enumeration value; null where the label is unknown.")
+
+
+class Intervention(_Record):
+    """One treatment of the study."""
+
+    type: Term
+    name: str
+
+
+class Identifier(_Record):
+    """One identifier of the study; the type is null where the page gives none."""
+
+    value: str
+    type: Term | None
+
+
+class Enrollment(_Record):
+    """How many participants the study has, or expects."""
+
+    count: Count
+    type: Literal["ACTUAL", "ESTIMATED"]
+
+
+class Age(_Record):
+    """An age limit."""
+
+    value: Count
+    unit: Literal["YEARS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES"]
+
+
+class Ages(_Record):
+    """The ages that may take part: the page's words, and the limits read from them."""
+
+    label: str
+    minimum: Age | None
+    maximum: Age | None
+
+
+class Criterion(_Record):
+    """One line of the eligibility criteria, with what is nested under it."""
+
+    text: str
+    marker: str | None = Field(description="What stood before the text (`•`, `1.`); null for a line without one.")
+    children: tuple["Criterion", ...]
+
+
+class Eligibility(_Record):
+    """The criteria; `unassigned` holds what a combined section gives to neither side."""
+
+    inclusion: tuple[Criterion, ...]
+    exclusion: tuple[Criterion, ...]
+    unassigned: tuple[Criterion, ...]
+
+
+class Design(_Record):
+    """The design rows of an interventional study."""
+
+    primary_purpose: Term | None
+    allocation: Term | None
+    intervention_model: Term | None
+    masking: Term | None
+
+
+class Participants(_Record):
+    """The sentence above the arms."""
+
+    count: Count
+    groups: Count
+    placebo_group: bool
+
+
+class Arm(_Record):
+    """One arm or group; observational groups have no type."""
+
+    label: str
+    type: Term | None
+    description: str | None
+    interventions: tuple[Intervention, ...]
+
+
+class Source(_Record):
+    """Where the page came from, and whether it is the full or the stripped text form."""
+
+    file: str | None
+    url: str | None
+    form: Literal["full", "stripped"]
+
+
+class UnparsedLine(_Record):
+    """A line of the page that went into no field and is no known chrome; `line` counts from 1."""
+
+    line: Annotated[int, Field(ge=1)]
+    text: str
+
+
+class PageWarning(_Record):
+    """Something doubtful. The codes are stable and listed in docs/warnings.md."""
+
+    code: str
+    line: Annotated[int, Field(ge=1)] | None
+    message: str
+
+
+class Trial(_Record):
+    """One study page. Null is what the page does not say; an empty list is an empty section."""
+
+    nct_id: NctId | None
+    title: str | None
+    acronym: str | None
+    sponsor: str | None
+    overall_status: Term | None
+    phases: tuple[Term, ...]
+    conditions: tuple[str, ...]
+    interventions: tuple[Intervention, ...]
+    study_type: Term | None
+    funder_types: tuple[Term, ...]
+    identifiers: tuple[Identifier, ...]
+    brief_summary: str | None
+    detailed_description: str | None
+    enrollment: Enrollment | None
+    sex: Term | None
+    ages: Ages | None
+    healthy_volunteers: bool | None
+    eligibility: Eligibility
+    design: Design | None
+    participants: Participants | None
+    arms: tuple[Arm, ...]
+    document_count: Count | None
+    location_count: Count | None
+    central_contacts: tuple[str, ...]
+    source: Source
+    unparsed: tuple[UnparsedLine, ...]
+    warnings: tuple[PageWarning, ...]
+
+
+class TracedTrial(Trial):
+    """A trial with the source lines of each field.
+
+    `spans` maps a field (`conditions`, `eligibility.inclusion`, …) to `[first, last]`, both from 1 and inclusive,
+    counted in the page's text; for an HTML page that is the text its elements give.
+    """
+
+    spans: dict[str, tuple[int, int]]
