@@ -1,3 +1,94 @@
-"""Clinical study pages of ClinicalTrials.Veeva as validated records."""
+"""Clinical study pages of ClinicalTrials.Veeva as validated records.
+
+The names below are loaded when they are first used, so that `import trialscrape` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trialscrape.errors import (
+        NotAStudyPage,
+        PageError,
+        Rejected,
+        SeveralPages,
+        TooLarge,
+        TrialscrapeError,
+        Unreadable,
+    )
+    from trialscrape.outcomes import Outcome, parse_files
+    from trialscrape.parser import parse, trace
+    from trialscrape.records import (
+        Age,
+        Ages,
+        Arm,
+        Criterion,
+        Design,
+        Eligibility,
+        Enrollment,
+        Identifier,
+        Intervention,
+        PageWarning,
+        Participants,
+        Source,
+        Term,
+        TracedTrial,
+        Trial,
+        UnparsedLine,
+    )
+    from trialscrape.rendering import render
 
 __version__ = "0.1.0"
+
+_MENU = {
+    "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
+    "outcomes": "Outcome parse_files",
+    "parser": "parse trace",
+    "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
+    "Source Term TracedTrial Trial UnparsedLine",
+    "rendering": "render",
+}
+_MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
+
+__all__ = [
+    "Age",
+    "Ages",
+    "Arm",
+    "Criterion",
+    "Design",
+    "Eligibility",
+    "Enrollment",
+    "Identifier",
+    "Intervention",
+    "NotAStudyPage",
+    "Outcome",
+    "PageError",
+    "PageWarning",
+    "Participants",
+    "Rejected",
+    "SeveralPages",
+    "Source",
+    "Term",
+    "TooLarge",
+    "TracedTrial",
+    "Trial",
+    "TrialscrapeError",
+    "UnparsedLine",
+    "Unreadable",
+    "__version__",
+    "parse",
+    "parse_files",
+    "render",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module may give anything
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,7 +20,9 @@ class Term(_Record):
     """A value of a closed vocabulary."""
 
     label: str = Field(description="What the page prints.")
-    code: str | None = Field(description="ClinicalTrials.gov API v2 enumeration value; null where the label is unknown.")
+    code: str | None = Field(
+        description="ClinicalTrials.gov API v2 enumeration value; null where the label is unknown."
+    )
 
 
 class Intervention(_Record):

@@ -1,0 +1,26 @@
+"""The command's door: `trialscrape` and `python -m trialscrape`."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        # Before anything is imported: a version is asked for often, and by machines.
+        from trialscrape import __version__  # noqa: PLC0415
+
+        print(f"trialscrape {__version__}")  # noqa: T201  this is the command's output
+        return
+    from trialscrape.cli import app  # noqa: PLC0415
+
+    try:
+        app(prog_name="trialscrape")
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`. Point stdout at nothing, or its last flush would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

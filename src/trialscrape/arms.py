@@ -1,0 +1,168 @@
+"""The arms block: lines to arms, decided by the page itself.
+
+Nothing separates two arms, and a name may be any text, even a treatment or the words `Experimental group`. Three
+things decide: the participants sentence gives the number of arms, the page's treatments give every line that may
+stand under `Treatment:`, and an arm's second line is a `… group` line, `Description:` or `Treatment:`. Every way to
+cut the block into arms is counted, and the one that satisfies all three is taken.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from trialscrape.records import Arm
+from trialscrape.values import intervention, term
+from trialscrape.vocabulary import ARM_TYPE
+
+MAX_GROUPS = 2_000
+"""Arms beyond this are not read: counting the readings would no longer be linear. Real studies have under 100."""
+
+_DESCRIPTION = "Description:"
+_TREATMENT = "Treatment:"
+_TYPE_LINES = frozenset(f"{label} group" for label in ARM_TYPE)
+
+# A block is cut on its tags, a letter a line: D Description:, T Treatment:, g a type line, x a treatment, p any other.
+# All arms of a study have a type line, or none has: that is tried first.
+_SECOND_LINES = {"typed": "g", "untyped": "(?=[DT])", "mixed": "(?:g|(?=[DT]))"}
+_ARM = {style: re.compile(rf"[^DT]{second}(?:D[^DT]+)?(?:Tx+)?") for style, second in _SECOND_LINES.items()}
+_CUT_ARM = {style: re.compile(rf"[^DT]{second}(?:D[^DT]*)?(?:Tx*)?") for style, second in _SECOND_LINES.items()}
+# From what the page shows to what it might mean: style of the arms, types known, treatments listed.
+_ATTEMPTS = (
+    (None, True, True),
+    ("mixed", True, True),
+    (None, False, True),
+    ("mixed", False, True),
+    ("mixed", True, False),
+    ("mixed", False, False),
+)
+_MAX_ENDS = 64  # places where one arm may end; a real one has one or two
+
+
+class Reading(NamedTuple):
+    """The arms of a block.
+
+    `used` is how many of its lines the arms take, `readings` how many ways (0, 1, or 2 for more) satisfy all
+    constraints, and `unlisted` the indexes of the lines under `Treatment:` that the page does not list.
+    """
+
+    arms: tuple[Arm, ...]
+    used: int
+    readings: int
+    unlisted: tuple[int, ...]
+
+
+class _Cut(NamedTuple):
+    starts: tuple[int, ...]
+    stop: int
+    readings: int
+
+    def fit(self, groups: int | None) -> tuple[int, bool, int]:
+        arms = len(self.starts)
+        return self.stop, arms == groups, -abs(arms - groups) if groups else 0
+
+
+def read(lines: Sequence[str], treatments: Collection[str], groups: int | None, *, complete: bool) -> Reading:
+    """Read the arms block.
+
+    Args:
+        lines: Its lines; a blank one is an empty string.
+        treatments: Every `Type: name` line of the page's treatments.
+        groups: How many arms the page says it has, or None where it does not say.
+        complete: Whether the page goes on behind the block; otherwise its last arm may be incomplete.
+    """
+    rows = [(index, line.strip(" ")) for index, line in enumerate(lines) if line]
+    stops = {len(rows)} | {row for row, (index, _) in enumerate(rows) if row and not lines[index - 1]}
+    if not complete:
+        stops.add(len(rows) - 1)
+    best = _Cut((), 0, 0)
+    for wanted, known_types, listed in _ATTEMPTS:
+        types = _TYPE_LINES if known_types else None
+        tags = "".join([_tag(line, types, treatments if listed else None) for _, line in rows])
+        style = wanted or ("typed" if tags[1:2] == "g" else "untyped")
+        cut = _cut(tags, stops, groups, (_ARM if complete else _CUT_ARM)[style])
+        best = max(best, cut, key=lambda cut: cut.fit(groups))
+        if best.fit(groups)[:2] == (len(rows), True):
+            break
+    return _reading(lines, rows, best, treatments)
+
+
+def _tag(line: str, types: Collection[str] | None, treatments: Collection[str] | None) -> str:
+    """Tag a line; where the known types or treatments are None, whatever has their form is taken for one."""
+    if line == _DESCRIPTION:
+        return "D"
+    if line == _TREATMENT:
+        return "T"
+    if line.endswith(" group") if types is None else line in types:
+        return "g"
+    if line.find(": ") > 0 if treatments is None else line in treatments:
+        return "x"
+    return "p"
+
+
+def _cut(tags: str, stops: Collection[int], groups: int | None, arm: re.Pattern[str]) -> _Cut:
+    """Cut the tags into arms: as far as possible, then into as many as the page says.
+
+    `some[i]` and `many[i]` are sets of numbers as bits: bit k is set where the tags up to i can be cut into k arms in
+    at least one, or more than one way. One pass, since an arm can end in few places.
+    """
+    starts = {i for i in range(len(tags) - 1) if tags[i] not in "DT" and tags[i + 1] in "gDT"}
+    places = sorted(starts | set(stops))
+    limit = (1 << (min(groups or MAX_GROUPS, MAX_GROUPS) + 2)) - 1
+    some, many, before = {0: 1}, {0: 0}, dict[int, list[int]]()
+    for rank, start in enumerate(places):
+        if start not in starts or not some.get(start):
+            continue
+        for stop in _ends(tags, start, places[rank + 1 : rank + 1 + _MAX_ENDS], arm):
+            ways, more = some[start] << 1 & limit, many[start] << 1 & limit
+            many[stop] = many.get(stop, 0) | more | some.get(stop, 0) & ways
+            some[stop] = some.get(stop, 0) | ways
+            before.setdefault(stop, []).append(start)
+    stop = max((stop for stop in stops if some.get(stop)), default=0)
+    counts = [count for count in range(some[stop].bit_length()) if some[stop] >> count & 1]
+    count = min(counts, key=lambda count: abs(count - (groups or 0)))
+    unique = not many[stop] >> count & 1 and (groups is not None or len(counts) == 1)
+    return _Cut(_trace(some, before, stop, count), stop, 0 if count != (groups or count) else 1 if unique else 2)
+
+
+def _ends(tags: str, start: int, places: Sequence[int], arm: re.Pattern[str]) -> Iterator[int]:
+    for stop in places:
+        if arm.fullmatch(tags, start, stop):
+            yield stop
+        elif tags.count("T", start, stop) > 1 or tags.count("D", start, stop) > 1:
+            return
+
+
+def _trace(some: dict[int, int], before: dict[int, list[int]], stop: int, count: int) -> tuple[int, ...]:
+    starts: list[int] = []
+    for left in range(count - 1, -1, -1):
+        stop = next(start for start in before[stop] if some[start] >> left & 1)
+        starts.append(stop)
+    return tuple(reversed(starts))
+
+
+def _reading(lines: Sequence[str], rows: list[tuple[int, str]], cut: _Cut, treatments: Collection[str]) -> Reading:
+    bounds = [*cut.starts, cut.stop]
+    arms, unlisted = [], []
+    for first, stop in pairwise(bounds):
+        segment = rows[first:stop]
+        names = [name for _, name in segment]
+        described, treated = _place(names, _DESCRIPTION), _place(names, _TREATMENT)
+        given = segment[treated + 1 :]
+        unlisted += [index for index, name in given if name not in treatments]
+        prose = [index for index, _ in segment[described + 1 : treated]]
+        arms.append(
+            Arm(
+                label=names[0],
+                type=term(names[1].removesuffix(" group"), "ArmGroupType") if min(described, treated) > 1 else None,
+                description="\n".join(lines[prose[0] : prose[-1] + 1]).strip(" ") if prose else None,
+                interventions=tuple([intervention(name) for _, name in given]),
+            )
+        )
+    used = rows[cut.stop - 1][0] + 1 if cut.stop else 0
+    return Reading(tuple(arms), used, cut.readings, tuple(unlisted))
+
+
+def _place(names: list[str], label: str) -> int:
+    """Find the label behind the arm's name, or the end."""
+    return names.index(label, 1) if label in names[1:] else len(names)

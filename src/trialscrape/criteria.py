@@ -1,0 +1,108 @@
+"""Eligibility criteria: lines to trees, by marker and indent.
+
+• item                    a marker and its text; `1.` counts as one, and so do `•`, `▪` and `●` at column 0
+    • nested item         belongs to the item above it with less indent
+
+  continued               an indent and no marker: another paragraph of the item above it
+Sub-heading:              column 0 and a `:` at the end: the list under it belongs to it
+Plain paragraph           column 0: stands for itself
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from trialscrape.records import Criterion, Eligibility
+
+MAX_DEPTH = 40
+"""Nesting beyond this is read as siblings of this depth. Real pages have three levels; JSON readers stop near 100."""
+
+_ITEM = re.compile(r"( *)([•▪●]|[0-9]{1,9}\.)(?: +(.*))?")
+_WORDS = r"(?:[^\W\d_][\w'/-]* )"
+_SIDE = re.compile(rf"{_WORDS}{{0,3}}(inclusion|exclusion)(?: [\w'/()&,-]+){{0,6}}", re.IGNORECASE)
+_BARE_SIDE = re.compile(
+    r"(?:(?:key|main|major|general|study) ){0,2}(inclusion|exclusion)(?: criteri(?:a|on))?", re.IGNORECASE
+)
+_COLUMN_0 = -1
+
+
+class Tree(NamedTuple):
+    """The criteria of a section, and the index of its first line that was nested too deep, if any."""
+
+    criteria: tuple[Criterion, ...]
+    too_deep: int | None
+
+
+class _Node:
+    """A criterion that may still get text and children."""
+
+    __slots__ = ("children", "indent", "marker", "parts")
+
+    def __init__(self, indent: int, marker: str | None, text: str) -> None:
+        self.indent = indent
+        self.marker = marker
+        self.parts = [text]
+        self.children: list[_Node] = []
+
+    def frozen(self) -> Criterion:
+        children = tuple([child.frozen() for child in self.children])
+        return Criterion(text="".join(self.parts), marker=self.marker, children=children)
+
+
+def tree_of(lines: Sequence[str]) -> Tree:
+    """Read a section's lines.
+
+    In preorder, the texts are the lines in their order: nothing is dropped, merged or reworded. A continuation
+    paragraph is joined to its item's text by a blank line, a continued line by a newline; where the item has a nested
+    list already, it stands behind it as a criterion without a marker.
+    """
+    root = _Node(_COLUMN_0 - 1, None, "")
+    path = [root]  # from the root to the node that a deeper line would belong to
+    too_deep = None
+    after_blank = False
+    for index, line in enumerate(lines):
+        if not line:
+            after_blank = True
+            continue
+        item = _ITEM.fullmatch(line)
+        if item:
+            node = _Node(len(item[1]), item[2], item[3] or "")
+        else:
+            text = line.lstrip(" ")
+            node = _Node(len(line) - len(text) or _COLUMN_0, None, text)
+        while path[-1].indent >= node.indent:
+            path.pop()
+        if not item and node.indent > 0 and _continues(path[-1]):
+            path[-1].parts.append(("\n\n" if after_blank else "\n") + node.parts[0])
+        else:
+            if len(path) > MAX_DEPTH:
+                too_deep = index if too_deep is None else too_deep
+                del path[MAX_DEPTH:]
+            path[-1].children.append(node)
+            if item or node.indent > 0 or line.endswith(":"):
+                path.append(node)
+        after_blank = False
+    return Tree(root.frozen().children, too_deep)
+
+
+def _continues(node: _Node) -> bool:
+    """Tell whether an indented line without a marker is more text of this node."""
+    return node.indent > _COLUMN_0 and not node.children
+
+
+def split_sides(criteria: Iterable[Criterion]) -> Eligibility:
+    """Share the criteria of a combined section out: what stands under a sub-heading that names one side is its."""
+    shares: dict[str, list[Criterion]] = {"inclusion": [], "exclusion": [], "unassigned": []}
+    current = "unassigned"
+    for criterion in criteria:
+        current = named_side(criterion) or current
+        shares[current].append(criterion)
+    return Eligibility(**{side: tuple(share) for side, share in shares.items()})
+
+
+def named_side(criterion: Criterion) -> str | None:
+    """Tell which side a criterion names, where it is a sub-heading that names just one."""
+    label, colon, _ = criterion.text.partition(":")
+    match = _SIDE.fullmatch(label) if colon else criterion.marker is None and _BARE_SIDE.fullmatch(label)
+    sides = {side for side in ("inclusion", "exclusion") if side in label.lower()}
+    return sides.pop() if match and len(sides) == 1 else None

@@ -1,0 +1,139 @@
+"""A page's bytes to its text: limit, gzip, charset, and HTML or text, all decided by content."""
+
+import codecs
+import re
+import zlib
+from typing import NamedTuple
+
+from trialscrape import html
+from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
+from trialscrape.records import PageWarning
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Larger pages are refused, before and after decompression. Real ones have 3 to 100 kB."""
+
+_GZIP = b"\x1f\x8b"
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_OTHER_KINDS = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"WARC/", "a WARC archive"),
+)
+_HTML = re.compile(r"\s*<[a-z!?/]|.{0,1024}?<(?:!doctype html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_WEB_CHARSETS = {
+    "ascii": "windows-1252",
+    "us-ascii": "windows-1252",
+    "iso-8859-1": "windows-1252",
+    "latin1": "windows-1252",
+}
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_EXPECTED = "expected a study page as text or HTML"
+
+
+class PageText(NamedTuple):
+    """A page's text, and what was doubtful on the way to it."""
+
+    text: str
+    warnings: tuple[PageWarning, ...]
+
+
+def text_of(page: str | bytes, *, limit: int = MAX_BYTES) -> PageText:
+    """Get the text of a page.
+
+    Args:
+        page: The page as somebody saved it: text or HTML, as bytes plain or gzip.
+        limit: How many bytes (of a str: characters) it may have, decompressed.
+
+    Raises:
+        NotAStudyPage: It is a known other kind of file.
+        TooLarge: It is larger than the limit.
+        Unreadable: It is a broken gzip file.
+    """
+    if len(page) > limit:
+        raise TooLarge(f"expected at most {limit:,} bytes, found {len(page):,}")
+    text, warnings = (page, ()) if isinstance(page, str) else _decode(_plain(page, limit))
+    # No UTF-8 text can hold half of a surrogate pair, so it is written out.
+    text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    return PageText(html.text_of(text.encode()) if _HTML.match(text) else text, warnings)
+
+
+def _plain(data: bytes, limit: int) -> bytes:
+    if data.startswith(_GZIP):
+        data = _gunzip(data, limit)
+    for magic, kind in _OTHER_KINDS:
+        if data.startswith(magic):
+            raise NotAStudyPage(f"{_EXPECTED}; found {kind}")
+    return data
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    plain = bytearray()
+    try:
+        while data:
+            stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            plain += stream.decompress(data, limit + 1 - len(plain))
+            if len(plain) > limit:
+                raise TooLarge(f"expected at most {limit:,} bytes after decompression, found more")
+            if not stream.eof:
+                raise Unreadable("expected a whole gzip file, found one that is cut")
+            data = stream.unused_data.lstrip(b"\0")
+    except zlib.error as error:
+        raise Unreadable(f"expected a gzip file, found a broken one: {error}") from error
+    return bytes(plain)
+
+
+def _decode(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
+    for bom, charset in _BOMS:
+        if data.startswith(bom):
+            return _decode_damaged(data[len(bom) :], charset)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return _detect(data)
+    # Bytes that are valid UTF-8 are UTF-8 whatever the page declares: tools that save a page often change its bytes
+    # only. The charsets that hide in ASCII bytes all use the escape character.
+    return _detect(data) if "\x1b" in text else (text, ())
+
+
+def _detect(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
+    # Here, not above: bs4 is slow to import, and most pages are UTF-8.
+    from bs4.dammit import EncodingDetector, UnicodeDammit  # noqa: PLC0415
+
+    declared = EncodingDetector.find_declared_encoding(data, is_html=True)
+    for charset in filter(None, (declared and _WEB_CHARSETS.get(declared, declared), "utf-8")):
+        try:
+            return data.decode(charset), ()
+        except (UnicodeDecodeError, LookupError):
+            continue
+    damaged, warnings = _decode_damaged(data, "utf-8")
+    escapes = damaged.count("\\x") - data.count(b"\\x")
+    if sum(not character.isascii() for character in damaged) >= escapes or damaged[:-12].count("\\x") == 0:
+        return damaged, warnings
+    # The charsets are named so that the answer does not depend on which detectors a machine has installed.
+    dammit = UnicodeDammit(data, user_encodings=["windows-1252"])
+    if dammit.unicode_markup is None or dammit.contains_replacement_characters:
+        return damaged, warnings
+    message = f"expected UTF-8 or a declared charset, found neither; read as {dammit.original_encoding}"
+    return dammit.unicode_markup, (PageWarning(code="guessed_charset", line=None, message=message),)
+
+
+def _decode_damaged(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ...]]:
+    try:
+        return data.decode(charset), ()
+    except UnicodeDecodeError as error:
+        message = (
+            f"expected {charset}, found other bytes, the first {data[error.start : error.end]!r} at {error.start:,}; "
+            "they stand in the text as \\xNN"
+        )
+        warning = PageWarning(code="undecodable_bytes", line=data.count(b"\n", 0, error.start) + 1, message=message)
+        return data.decode(charset, "backslashreplace"), (warning,)

@@ -1,0 +1,176 @@
+"""A page to its record, and the account of its lines.
+
+    page ─pages.text_of─▶ text ─layout.lines_of─▶ lines ─sections.find─▶ sections ─fields.READERS─▶ draft ─▶ Trial
+
+Every line that is not blank ends in a field, in known chrome, or in `unparsed`: the readers mark what they take, and
+what nobody took is put into `unparsed` here, so nothing is lost because nobody looked.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from trialscrape import criteria, fields, layout, pages, sections
+from trialscrape.fields import Draft
+from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine
+from trialscrape.sections import Section, Sections
+
+
+class Reading(NamedTuple):
+    """What a page says: the record's values, the lines of each field from 0, and how many lines are not blank."""
+
+    values: dict[str, Any]
+    spans: dict[str, tuple[int, int]]
+    filled: int
+
+
+def parse(page: str | bytes, *, file: str | None = None, url: str | None = None) -> Trial:
+    """Read one saved study page.
+
+    Args:
+        page: Its text or HTML; bytes may be gzip and in any charset.
+        file: Where it was saved; goes into `source.file` as given.
+        url: Where it came from; goes into `source.url` as given.
+
+    Returns:
+        The record. What is doubtful is in its `warnings`, what nobody understood in `unparsed`.
+
+    Raises:
+        NotAStudyPage: It is something else, or nothing.
+        SeveralPages: It holds more than one study page.
+        TooLarge: It is larger than `pages.MAX_BYTES`.
+        Unreadable: It is a broken gzip file.
+    """
+    return Trial.model_validate(read(page, file=file, url=url).values)
+
+
+def trace(page: str | bytes, *, file: str | None = None, url: str | None = None) -> TracedTrial:
+    """Read one saved study page like `parse`, with the source lines of each field in `spans`."""
+    reading = read(page, file=file, url=url)
+    spans = {field: (first + 1, last + 1) for field, (first, last) in reading.spans.items()}
+    return TracedTrial.model_validate(reading.values | {"spans": spans})
+
+
+def read(page: str | bytes, *, file: str | None = None, url: str | None = None) -> Reading:
+    """Read one saved study page into the values of a record; arguments and errors are those of `parse`."""
+    text, warnings = pages.text_of(page)
+    lines = layout.lines_of(text)
+    found = sections.find(lines)
+    draft = Draft(lines, found.form, complete=found.sections[-1].name == "end")
+    draft.warnings.extend(warnings)
+    fields.preamble(draft, found.sections[0].heading)
+    for section in found.sections:
+        draft.take(section.heading, section.start)
+        fields.READERS[section.name](draft, section)
+    source = Source(file=file, url=url, form=found.form)
+    unparsed = [index for index, taken in enumerate(draft.taken) if not taken and lines[index]]
+    _check_sections(draft, found)
+    _check_counts(draft)
+    _check_unparsed(draft, found, unparsed)
+    values = _EMPTY | draft.values
+    values["eligibility"] = _eligibility(values)
+    values["design"] = _design(values)
+    values["source"] = source
+    values["unparsed"] = tuple([UnparsedLine(line=index + 1, text=lines[index]) for index in unparsed])
+    values["warnings"] = tuple(sorted(draft.warnings, key=lambda warning: warning.line or 0))
+    record = {field: values[field] for field in Trial.model_fields}
+    return Reading(record, draft.spans, sum(map(bool, lines)))
+
+
+_EMPTY: dict[str, Any] = {
+    field: () if str(info.annotation).startswith("tuple") else None for field, info in Trial.model_fields.items()
+}
+_LONGEST_HEADING = 60
+_BOTH_SIDES = 2
+_DESIGN = tuple(Design.model_fields)
+
+
+def _design(values: dict[str, Any]) -> Design | None:
+    design = {field: values.get(f"design.{field}") for field in _DESIGN}
+    return Design(**design) if any(design.values()) else None
+
+
+def _eligibility(values: dict[str, Any]) -> Eligibility:
+    combined = values.get("eligibility.unassigned")
+    if combined:
+        return criteria.split_sides(combined)
+    inclusion, exclusion = (values.get(f"eligibility.{side}", ()) for side in ("inclusion", "exclusion"))
+    return Eligibility(inclusion=inclusion, exclusion=exclusion, unassigned=())
+
+
+def _check_counts(draft: Draft) -> None:
+    enrollment, participants = draft.values.get("enrollment"), draft.values.get("participants")
+    if enrollment and participants and enrollment.count != participants.count:
+        message = f"expected {enrollment.count:,} participants as enrolled, found {participants.count:,}"
+        draft.warn("enrollment_differs", draft.spans["participants"][0], message)
+
+
+def _check_sections(draft: Draft, found: Sections) -> None:
+    for other in found.doubtful:
+        message = f"expected the heading {draft.lines[other.at].strip()!r} once, found it again; the first was taken"
+        draft.warn("ambiguous_heading", other.at, message)
+    if found.form == "stripped":
+        draft.warn(
+            "stripped_page", None, "expected the full text, found a stripped one: short values, lists and arms are gone"
+        )
+    if not draft.complete:
+        last = max(index for index, line in enumerate(draft.lines) if line)
+        draft.warn(
+            "cut_page", last, f"expected the page's footer, found its end under {_heading(draft, found.sections[-1])!r}"
+        )
+    if found.form == "full":
+        for field in ("title", "sponsor"):
+            if field not in draft.values:
+                draft.warn("missing_section", None, f"expected the {field} above the first heading, found none")
+        _check_missing(draft, found.sections)
+
+
+def _check_missing(draft: Draft, found: Sequence[Section]) -> None:
+    status, study_type = (getattr(draft.values.get(field), "code", None) for field in ("overall_status", "study_type"))
+    excused = {"enrollment"} if status == "WITHDRAWN" else set()
+    if study_type == "EXPANDED_ACCESS":
+        excused |= {"enrollment", "design"}
+    present = {place: section for section in found for place in sections.places(section.name)}
+    last = max(present) if not draft.complete else len(sections.ORDER)
+    for row in sections.ORDER:
+        if row.place[0] != row.place[1] or row.place[0] in present or row.place[0] > last:
+            continue
+        if row.expected != "maybe" and row.section not in excused:
+            before = [section for place, section in present.items() if place < row.place[0]]
+            _warn_missing(draft, row.headings[0], before[-1] if before else None)
+
+
+def _warn_missing(draft: Draft, heading: str, before: Section | None) -> None:
+    place = f" after {_heading(draft, before)!r}" if before else ""
+    message = f"expected the heading {heading!r}{place}, found none"
+    suspects = _suspects(draft, before) if before else []
+    if suspects:
+        message += "; it may be " + " or ".join(f"{draft.lines[i]!r} in line {i + 1}" for i in suspects[:3])
+    draft.warn("missing_section", before.heading if before else None, message)
+
+
+def _suspects(draft: Draft, section: Section) -> list[int]:
+    """Find the short lines of a section that could be a heading nobody knows."""
+    lines = draft.lines
+    return [
+        index
+        for index in range(section.start, section.stop)
+        if 0 < len(lines[index]) <= _LONGEST_HEADING
+        and lines[index][0].isupper()
+        and lines[index][-1] not in ".:;,"
+        and (
+            not draft.taken[index] or (sections.is_prose(section.name) and sections.alone(lines, index) == _BOTH_SIDES)
+        )
+    ]
+
+
+def _check_unparsed(draft: Draft, found: Sections, unparsed: Sequence[int]) -> None:
+    """Warn of a line between two known sections that stands alone like a heading and is none that is known."""
+    end = found.sections[-1].heading if draft.complete else len(draft.lines)
+    for index in unparsed:
+        if found.sections[0].heading < index < end and sections.alone(draft.lines, index) == _BOTH_SIDES:
+            message = f"expected a known heading or none, found {draft.lines[index].strip(' ')!r}"
+            draft.warn("unknown_heading", index, message)
+
+
+def _heading(draft: Draft, section: Section) -> str:
+    return draft.lines[section.heading].strip(" ")

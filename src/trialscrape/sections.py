@@ -1,0 +1,293 @@
+"""Lines to sections: the only place that knows the headings and their order.
+
+A line is a heading not because of its words alone: prose, a condition or an arm may have the same. It is one by its
+place in the order, by standing alone in a block, and by what follows. So every line with a heading's words gets a
+weight by the last two, and the heaviest sequence that keeps the order is taken.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from itertools import accumulate, pairwise
+from typing import Literal, NamedTuple
+
+from trialscrape.errors import NotAStudyPage, SeveralPages
+from trialscrape.vocabulary import (
+    ALLOCATION,
+    FUNDER_TYPE,
+    INTERVENTION_MODEL,
+    MASKING,
+    PRIMARY_PURPOSE,
+    SEX,
+    STUDY_TYPE,
+)
+
+
+def _any_of(labels: Collection[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, labels)))
+
+
+class Row(NamedTuple):
+    """One section of the layout.
+
+    Attributes:
+        section: Its name.
+        headings: The spellings of its heading.
+        block: What stands under it: nothing, one short line, lines, or prose.
+        expected: In which form of the page it is never absent: in the full one, in both, or it may be absent.
+        first: What the first line under it looks like, where that is known.
+        place: Its rank in the order, set by the table's order; a heading that stands for two has two.
+    """
+
+    section: str
+    headings: tuple[str, ...]
+    block: Literal["nothing", "line", "lines", "prose"]
+    expected: Literal["both", "full", "maybe"] = "maybe"
+    first: re.Pattern[str] | None = None
+    place: tuple[int, int] = (0, 0)
+
+
+_NUMBER = re.compile(r"[0-9][0-9,]*")
+_TABLE = (
+    Row("status", ("Status and phase", "Status"), "lines", "both"),
+    Row("conditions", ("Conditions",), "lines", "both"),
+    Row("treatments", ("Treatments",), "lines", "maybe", re.compile(r"[^:]+: .+")),
+    Row("study_type", ("Study type",), "line", "full", _any_of(STUDY_TYPE)),
+    Row("funder_types", ("Funder types",), "lines", "maybe", _any_of(FUNDER_TYPE)),
+    Row("identifiers", ("Identifiers",), "lines", "full"),
+    Row("details", ("Details and patient eligibility",), "nothing", "full"),
+    Row("about", ("About",), "prose", "both"),
+    Row("full_description", ("Full description",), "prose"),
+    Row("enrollment", ("Enrollment",), "line", "full", re.compile(r"[0-9][0-9,]* .*patients?")),
+    Row("sex", ("Sex",), "line", "both", _any_of(SEX)),
+    Row("ages", ("Ages",), "line", "both", re.compile(r".* old")),
+    Row("volunteers", ("Volunteers",), "line", "both", re.compile(r".*Healthy Volunteers")),
+    Row("inclusion", ("Inclusion criteria",), "prose", "both"),
+    Row("exclusion", ("Exclusion criteria",), "prose", "both"),
+    Row("design", ("Trial design",), "nothing", "full"),
+    Row("primary_purpose", ("Primary purpose",), "line", "maybe", _any_of(PRIMARY_PURPOSE)),
+    Row("allocation", ("Allocation",), "line", "maybe", _any_of(ALLOCATION)),
+    Row("intervention_model", ("Interventional model",), "line", "maybe", _any_of(INTERVENTION_MODEL)),
+    Row("masking", ("Masking",), "line", "maybe", _any_of(MASKING)),
+    Row("participants", (), "lines"),  # no heading: the sentence itself begins the section
+    Row("documents", ("Trial documents",), "line", "maybe", _NUMBER),
+    Row("locations", ("Trial contacts and locations",), "line", "full", _NUMBER),
+    Row("loading", ("Loading...",), "nothing", "full"),
+    Row("contacts", ("Central trial contact",), "lines"),
+    Row("end", ("Data sourced from clinicaltrials.gov",), "lines", "both"),
+)
+_PLACE = {row.section: place for place, row in enumerate(_TABLE)}
+_COMBINED = Row("criteria", ("Inclusion and exclusion criteria",), "prose")
+
+ORDER = (
+    *(row._replace(place=(place, place)) for place, row in enumerate(_TABLE)),
+    _COMBINED._replace(place=(_PLACE["inclusion"], _PLACE["exclusion"])),
+)
+"""Every section of a study page, from the top to the bottom; last the one that stands for two others."""
+
+_BY_NAME = {row.section: row for row in ORDER}
+_BY_HEADING = {heading: row for row in ORDER for heading in row.headings}
+_PARTICIPANTS = ORDER[_PLACE["participants"]]
+_SENTENCE = re.compile(r"[0-9][0-9,]* participants? in .+")
+# A gap in the order weighs against a heading: two for each section between that no form of the page leaves out.
+_GAP = list(accumulate((2 * (row.expected == "both") for row in _TABLE), initial=0))
+_ONCE = (("status", "conditions"), ("details", "about"))  # neighbours that every page has once
+_ENOUGH = 4  # headings in order that make a study page without its first two
+
+
+class Candidate(NamedTuple):
+    """A line with a heading's words, and how much speaks for it."""
+
+    at: int
+    row: Row
+    weight: int
+
+
+class Section(NamedTuple):
+    """A section: the index of its heading, and the bounds of the lines under it."""
+
+    name: str
+    heading: int
+    start: int
+    stop: int
+
+
+class Sections(NamedTuple):
+    """A page's sections in order, its form, and the headings that could as well be another line."""
+
+    sections: tuple[Section, ...]
+    form: Literal["full", "stripped"]
+    doubtful: tuple[Candidate, ...]
+
+
+def find(lines: Sequence[str]) -> Sections:
+    """Find the sections of a page's lines.
+
+    Raises:
+        NotAStudyPage: Too few headings stand in the known order.
+        SeveralPages: What every page has once is there twice.
+    """
+    candidates = _candidates(lines)
+    _refuse_second_page(candidates)
+    chosen = _heaviest(candidates)
+    if not _is_study_page(chosen):
+        raise NotAStudyPage(_what_was_found(lines, chosen))
+    stops = [*(candidate.at for candidate in chosen[1:]), len(lines)]
+    return Sections(
+        tuple([Section(c.row.section, c.at, c.at + 1, stop) for c, stop in zip(chosen, stops, strict=True)]),
+        _form(lines, chosen),
+        tuple(_doubtful(candidates, chosen)),
+    )
+
+
+def places(section: str) -> range:
+    """Give the ranks in the order that a section stands for."""
+    row = _BY_NAME[section]
+    return range(row.place[0], row.place[1] + 1)
+
+
+def is_prose(section: str) -> bool:
+    """Tell whether a section's lines are free text."""
+    return _BY_NAME[section].block == "prose"
+
+
+def _candidates(lines: Sequence[str]) -> list[Candidate]:
+    found = []
+    for index, line in enumerate(lines):
+        row = _BY_HEADING.get(line.lstrip(" "))
+        if row:
+            found.append((index, row))
+        elif " participant" in line and _SENTENCE.match(line.lstrip(" ")):
+            found.append((index, _PARTICIPANTS))
+    sides = [alone(lines, index) for index, _ in found]
+    spaced = 2 * sides.count(2) >= len(sides)
+    weighed = [
+        Candidate(index, row, _weight(lines, index, row, side if spaced else 1))
+        for (index, row), side in zip(found, sides, strict=True)
+    ]
+    return [candidate for candidate in weighed if candidate.weight]
+
+
+def alone(lines: Sequence[str], index: int) -> int:
+    """Count the sides, above and below, on which a line has no neighbour in its block."""
+    above = index == 0 or not lines[index - 1]
+    below = index + 1 == len(lines) or not lines[index + 1]
+    return above + below
+
+
+def _weight(lines: Sequence[str], index: int, row: Row, alone: int) -> int:
+    """Weigh what speaks for a heading, from 0 to 3; `alone` is 1 for every line of a page without blank lines."""
+    if row.block == "prose" or row is _PARTICIPANTS:
+        return alone * (row.place[1] - row.place[0] + 1)
+    following = [line.strip(" ") for line in _next_lines(lines, index, 2)]
+    if row.first and following and row.first.fullmatch(following[0]):
+        return 3
+    if not following or following[0] in _BY_HEADING or (row.block == "nothing" and _SENTENCE.match(following[0])):
+        return 3 if row.block == "nothing" else 2
+    if row.block == "line":
+        return alone if len(following) == 1 or following[1] in _BY_HEADING else 0
+    return alone if row.first is None else alone // 2
+
+
+def _next_lines(lines: Sequence[str], index: int, count: int) -> list[str]:
+    following: list[str] = []
+    while len(following) < count and (index := index + 1) < len(lines):
+        if lines[index]:
+            following.append(lines[index])
+    return following
+
+
+class _Chain(NamedTuple):
+    score: int
+    last: Candidate
+    before: "_Chain | None"
+
+
+def _heaviest(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Choose the heaviest sequence of headings that keeps the order; among equals, the earlier lines.
+
+    `chains` holds the best chain for each last place, as far as a later place is not reached at less cost; so it is
+    ordered by place and by worth, and one pass with bisection does.
+    """
+    places: list[int] = []
+    chains: list[_Chain] = []
+    best: _Chain | None = None
+    for candidate in candidates:
+        low, high = candidate.row.place
+        chain = _Chain(candidate.weight, candidate, None)
+        before = bisect_left(places, low) - 1
+        if before >= 0:
+            score = chains[before].score - (_GAP[low] - _GAP[places[before] + 1]) + candidate.weight
+            if score > chain.score:
+                chain = _Chain(score, candidate, chains[before])
+        _insert(places, chains, high, chain)
+        if best is None or chain.score > best.score:
+            best = chain
+    chosen = []
+    while best:
+        chosen.append(best.last)
+        best = best.before
+    return chosen[::-1]
+
+
+def _insert(places: list[int], chains: list[_Chain], place: int, chain: _Chain) -> None:
+    def worth(place: int, chain: _Chain) -> int:
+        return chain.score + _GAP[place + 1]
+
+    at = bisect_left(places, place)
+    known = at - (at == len(places) or places[at] != place)
+    if known >= 0 and worth(places[known], chains[known]) >= worth(place, chain):
+        return
+    end = at
+    while end < len(places) and worth(places[end], chains[end]) <= worth(place, chain):
+        end += 1
+    places[at:end], chains[at:end] = [place], [chain]
+
+
+def _is_study_page(chosen: Sequence[Candidate]) -> bool:
+    names = [candidate.row.section for candidate in chosen]
+    return names[:2] == ["status", "conditions"] or len(names) >= _ENOUGH
+
+
+def _refuse_second_page(candidates: Sequence[Candidate]) -> None:
+    seen = set()
+    for first, second in pairwise(candidates):
+        pair = (first.row.section, second.row.section)
+        if pair in seen and pair in _ONCE:
+            expected = "expected one study page in one file, found the headings of a second one"
+            raise SeveralPages(f"{expected}; split the file above its title", first.at + 1)
+        seen.add(pair)
+
+
+def _form(lines: Sequence[str], chosen: Sequence[Candidate]) -> Literal["full", "stripped"]:
+    """A stripped page begins with the status heading, and the next heading follows with nothing between."""
+    top = chosen[0].at
+    stripped = (
+        len(chosen) > 1 and chosen[0].row.section == "status" and chosen[1].at == top + 1 and not any(lines[:top])
+    )
+    return "stripped" if stripped else "full"
+
+
+def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Find the chosen headings in whose stead a later line, with as much for it, would keep the order as well."""
+    if len(candidates) == len(chosen):
+        return []
+    doubtful = []
+    by_section = {c.row.section: (c, stop) for c, stop in zip(chosen, [*chosen[1:], None], strict=True)}
+    taken = {c.at for c in chosen}
+    for other in candidates:
+        mine, after = by_section.get(other.row.section, (None, None))
+        if not mine or other.at in taken or other.weight < mine.weight:
+            continue
+        if mine.at < other.at and (after is None or other.at < after.at):
+            doubtful.append(other)
+    return doubtful
+
+
+def _what_was_found(lines: Sequence[str], chosen: Sequence[Candidate]) -> str:
+    expected = "expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this order"
+    first = next((line.strip(" ") for line in lines if line), None)
+    if first is None:
+        return f"{expected}; found no text"
+    headings = ", ".join(repr(lines[candidate.at].strip(" ")) for candidate in chosen) or "none of them"
+    return f"{expected}; found {headings} in {len(lines)} lines that begin with {first[:60]!r}"
