@@ -1,6 +1,5 @@
 """The command's door: `trialscrape` and `python -m trialscrape`."""
 
-import os
 import sys
 
 
@@ -14,12 +13,7 @@ def main() -> None:
         return
     from trialscrape.cli import app  # noqa: PLC0415
 
-    try:
-        app(prog_name="trialscrape")
-    except BrokenPipeError:
-        # The reader has gone, as with `| head`. Point stdout at nothing, or its last flush would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    app(prog_name="trialscrape")
 
 
 if __name__ == "__main__":

@@ -45,15 +45,20 @@ class Format(StrEnum):
     json = "json"
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  typer calls it with the flag
+    if asked:
+        print(f"trialscrape {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for."""
-    if version:
-        typer.echo(f"trialscrape {__version__}")
-        raise typer.Exit
 
 
 @app.command()
@@ -74,17 +79,22 @@ def parse(
     rows_file = _rows_file(output)
     files = _files(paths, own=(output, rows_file))
     tally: Counter[str] = Counter()
-    with ExitStack() as stack:
-        records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
-        rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
-        write = stack.enter_context(_writer(records, format_))
-        for file in stack.enter_context(_progress(files, quiet=output is None and sys.stdout.isatty())):
-            outcome = outcome_of(file, strict=strict, spans=spans)
-            _count(tally, outcome)
-            if outcome.trial:
-                write(outcome.trial)
-            if rows:
-                rows.write(export.outcome_line(outcome) + b"\n")
+    try:
+        with ExitStack() as stack:
+            records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
+            rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
+            write = stack.enter_context(_writer(records, format_))
+            for file in stack.enter_context(_progress(files, quiet=output is None and sys.stdout.isatty())):
+                outcome = outcome_of(file, strict=strict, spans=spans)
+                _count(tally, outcome)
+                if outcome.trial:
+                    write(outcome.trial)
+                if rows:
+                    rows.write(export.outcome_line(outcome) + b"\n")
+    except KeyboardInterrupt:
+        left = f"; what was written is in {output}.part, the same command begins anew" if output else ""
+        _tell(f"stopped{left}")
+        raise typer.Exit(130) from None
     _summarize(tally, output)
     if tally["failed"]:
         raise typer.Exit(1)

@@ -1,6 +1,8 @@
 """A page's bytes to its text: limit, gzip, charset, and HTML or text, all decided by content."""
 
 import codecs
+import gzip
+import io
 import re
 import zlib
 from typing import NamedTuple
@@ -77,19 +79,15 @@ def _plain(data: bytes, limit: int) -> bytes:
 
 
 def _gunzip(data: bytes, limit: int) -> bytes:
-    plain = bytearray()
     try:
-        while data:
-            stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-            plain += stream.decompress(data, limit + 1 - len(plain))
-            if len(plain) > limit:
-                raise TooLarge(f"expected at most {limit:,} bytes after decompression, found more")
-            if not stream.eof:
-                raise Unreadable("expected a whole gzip file, found one that is cut")
-            data = stream.unused_data.lstrip(b"\0")
-    except zlib.error as error:
+        plain = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
+    except EOFError as error:
+        raise Unreadable("expected a whole gzip file, found one that is cut") from error
+    except (OSError, zlib.error) as error:
         raise Unreadable(f"expected a gzip file, found a broken one: {error}") from error
-    return bytes(plain)
+    if len(plain) > limit:
+        raise TooLarge(f"expected at most {limit:,} bytes after decompression, found more")
+    return plain
 
 
 def _decode(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
@@ -113,17 +111,19 @@ def _detect(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
     for charset in filter(None, (declared and _WEB_CHARSETS.get(declared, declared), "utf-8")):
         try:
             return data.decode(charset), ()
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             continue
     damaged, warnings = _decode_damaged(data, "utf-8")
     escapes = damaged.count("\\x") - data.count(b"\\x")
     if sum(not character.isascii() for character in damaged) >= escapes or damaged[:-12].count("\\x") == 0:
         return damaged, warnings
-    # The charsets are named so that the answer does not depend on which detectors a machine has installed.
-    dammit = UnicodeDammit(data, user_encodings=["windows-1252"])
-    if dammit.unicode_markup is None or dammit.contains_replacement_characters:
+    # Which other charsets are guessed depends on the detectors a machine has installed; the same bytes must give the
+    # same record everywhere.
+    guess = "windows-1252"
+    dammit = UnicodeDammit(data, user_encodings=[guess])
+    if dammit.unicode_markup is None or dammit.original_encoding != guess or dammit.contains_replacement_characters:
         return damaged, warnings
-    message = f"expected UTF-8 or a declared charset, found neither; read as {dammit.original_encoding}"
+    message = f"expected UTF-8 or a declared charset, found neither; read as {guess}"
     return dammit.unicode_markup, (PageWarning(code="guessed_charset", line=None, message=message),)
 
 

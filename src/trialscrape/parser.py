@@ -65,7 +65,8 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     unparsed = [index for index, taken in enumerate(draft.taken) if not taken and lines[index]]
     _check_sections(draft, found)
     _check_counts(draft)
-    _check_unparsed(draft, found, unparsed)
+    if unparsed:
+        _check_unparsed(draft, found, unparsed)
     values = _EMPTY | draft.values
     values["eligibility"] = _eligibility(values)
     values["design"] = _design(values)
@@ -149,27 +150,30 @@ def _warn_missing(draft: Draft, heading: str, before: Section | None) -> None:
 
 
 def _suspects(draft: Draft, section: Section) -> list[int]:
-    """Find the short lines of a section that could be a heading nobody knows."""
+    """Find the short lines of a section that could be a heading nobody knows; best those that stand alone."""
     lines = draft.lines
-    return [
+    prose = sections.is_prose(section.name)
+    short = [
         index
         for index in range(section.start, section.stop)
-        if 0 < len(lines[index]) <= _LONGEST_HEADING
-        and lines[index][0].isupper()
-        and lines[index][-1] not in ".:;,"
-        and (
-            not draft.taken[index] or (sections.is_prose(section.name) and sections.alone(lines, index) == _BOTH_SIDES)
-        )
+        if 0 < len(lines[index]) <= _LONGEST_HEADING and lines[index][0].isupper() and lines[index][-1] not in ".:;,"
     ]
+    alone = [i for i in short if (prose or not draft.taken[i]) and sections.alone(lines, i) == _BOTH_SIDES]
+    return alone or [index for index in short if not draft.taken[index]]
 
 
 def _check_unparsed(draft: Draft, found: Sections, unparsed: Sequence[int]) -> None:
-    """Warn of a line between two known sections that stands alone like a heading and is none that is known."""
-    end = found.sections[-1].heading if draft.complete else len(draft.lines)
-    for index in unparsed:
-        if found.sections[0].heading < index < end and sections.alone(draft.lines, index) == _BOTH_SIDES:
-            message = f"expected a known heading or none, found {draft.lines[index].strip(' ')!r}"
-            draft.warn("unknown_heading", index, message)
+    """Warn of a line between two known headings that stands alone over others, as a heading does, and is not known."""
+    told = {warning.line for warning in draft.warnings if warning.code == "unreadable_line"}
+    left = set(unparsed)
+    for section in found.sections:
+        if section.name == "end":
+            continue
+        filled = [index for index in range(section.start, section.stop) if draft.lines[index]]
+        for index in filled[:-1]:
+            if index in left and index + 1 not in told and sections.alone(draft.lines, index) == _BOTH_SIDES:
+                message = f"expected a known heading or none, found {draft.lines[index].strip(' ')!r}"
+                draft.warn("unknown_heading", index, message)
 
 
 def _heading(draft: Draft, section: Section) -> str:

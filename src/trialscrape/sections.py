@@ -218,7 +218,7 @@ def _heaviest(candidates: Sequence[Candidate]) -> list[Candidate]:
         before = bisect_left(places, low) - 1
         if before >= 0:
             score = chains[before].score - (_GAP[low] - _GAP[places[before] + 1]) + candidate.weight
-            if score > chain.score:
+            if score >= chain.score:
                 chain = _Chain(score, candidate, chains[before])
         _insert(places, chains, high, chain)
         if best is None or chain.score > best.score:

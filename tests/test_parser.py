@@ -1,0 +1,216 @@
+"""A page to its record: what is doubtful is told, and nothing is lost."""
+
+import pytest
+from page import PAGE, with_
+
+import trialscrape
+from trialscrape.records import Term
+
+
+def told(page: str) -> list[tuple[str, int | None, str]]:
+    return [(each.code, each.line, each.message) for each in trialscrape.parse(page).warnings]
+
+
+def line_of(text: str, page: str = PAGE) -> int:
+    return page[: page.index(f"\n{text}\n") + 1].count("\n") + 1
+
+
+def test_the_page_is_read_without_doubt() -> None:
+    trial = trialscrape.parse(PAGE, file="page.txt", url="https://example.org/study/tree")
+    assert (trial.nct_id, trial.acronym, trial.sponsor) == ("NCT99000100", "TREEBATH", "Institute for Arboreal Medicine")
+    assert trial.overall_status == Term(label="Enrolling", code="RECRUITING")
+    assert trial.brief_summary == "Clerks sit under trees.\n\nDo they rest?"
+    assert (trial.source.file, trial.source.url) == ("page.txt", "https://example.org/study/tree")
+    assert (trial.document_count, trial.location_count, trial.central_contacts) == (1, 3, ("Flora Example",))
+    assert trial.warnings == ()
+    assert trial.unparsed == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ("Enrolling", "Suspended", "unknown_label", "expected a known label, found 'Suspended'; it is kept as it is"),
+        ("Phase 2", "Phase 9", "unknown_label", "expected a known label, found 'Phase 9'; it is kept as it is"),
+        (
+            "Other: Potted plant\n\nStudy",
+            "Other: Potted plant\nSpell: rest\n\nStudy",
+            "unknown_label",
+            "expected a known label, found 'Spell'; it is kept as it is",
+        ),
+        ("18 to 65 years old", "Any age", "unknown_label", "expected a known label, found 'Any age'; it is kept as it is"),
+        (
+            "1,240 estimated patients",
+            "about 1,240 patients",
+            "unreadable_line",
+            "expected 'N patients' or 'N estimated patients', found 'about 1,240 patients'",
+        ),
+        (
+            "Accepts Healthy Volunteers",
+            "Perhaps",
+            "unreadable_line",
+            "expected 'Accepts Healthy Volunteers' or 'No Healthy Volunteers', found 'Perhaps'",
+        ),
+        (
+            "1,240 participants in",
+            "1,250 participants in",
+            "enrollment_differs",
+            "expected 1,240 participants as enrolled, found 1,250",
+        ),
+        ("in 2 patient groups", "in 3 patient groups", "groups_differ", "expected 3 arms by this line, found 2"),
+        (
+            "Potted plant\n\nTrial documents",
+            "Plastic plant\n\nTrial documents",
+            "unlisted_treatment",
+            "expected a line of 'Treatments', found 'Other: Plastic plant'",
+        ),
+        (
+            "Active Comparator group",
+            "Quiet Comparator group",
+            "unknown_label",
+            "expected a known arm type, found 'Quiet Comparator' of arm 'Office'",
+        ),
+        (
+            "A longer text about trees.",
+            "Text.\n\nFull description\n\nMore.",
+            "ambiguous_heading",
+            "expected the heading 'Full description' once, found it again; the first was taken",
+        ),
+    ],
+)
+def test_one_doubt_gives_one_warning(old: str, new: str, code: str, message: str) -> None:
+    assert [(found, text) for found, _, text in told(with_((old, new)))] == [(code, message)]
+
+
+def test_a_warning_names_its_line() -> None:
+    assert told(with_(("Enrolling", "Suspended")))[0][1] == line_of("Enrolling")
+    assert told(with_(("18 to 65 years old", "Any age")))[0][1] == line_of("18 to 65 years old")
+
+
+@pytest.mark.parametrize(
+    ("heading", "renamed", "warnings"),
+    [
+        (
+            "Ages",
+            "Age range",
+            [
+                (
+                    "missing_section",
+                    line_of("Sex"),
+                    "expected the heading 'Ages' after 'Sex', found none; it may be 'Age range' in line 60",
+                ),
+                ("unknown_heading", 60, "expected a known heading or none, found 'Age range'"),
+            ],
+        ),
+        (
+            "Exclusion criteria",
+            "Not for you",
+            [
+                (
+                    "missing_section",
+                    line_of("Inclusion criteria"),
+                    "expected the heading 'Exclusion criteria' after 'Inclusion criteria', found none; "
+                    "it may be 'Not for you' in line 73",
+                )
+            ],
+        ),
+        (
+            "Conditions",
+            "Diseases",
+            [
+                (
+                    "missing_section",
+                    line_of("Status and phase"),
+                    "expected the heading 'Conditions' after 'Status and phase', found none; "
+                    "it may be 'Diseases' in line 16",
+                ),
+                ("unknown_heading", 16, "expected a known heading or none, found 'Diseases'"),
+            ],
+        ),
+        (
+            "Treatments",
+            "Cures",
+            [
+                ("unknown_heading", 21, "expected a known heading or none, found 'Cures'"),
+                ("unlisted_treatment", 102, "expected a line of 'Treatments', found 'Behavioral: Tree bathing'"),
+                ("unlisted_treatment", 106, "expected a line of 'Treatments', found 'Other: Potted plant'"),
+            ],
+        ),
+    ],
+)
+def test_a_renamed_heading_is_told(heading: str, renamed: str, warnings: list[object]) -> None:
+    assert told(with_((f"\n{heading}\n", f"\n{renamed}\n"))) == warnings
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ([("Enrollment\n\n1,240 estimated patients\n\n", "")], ["Enrollment"]),
+        ([("Enrollment\n\n1,240 estimated patients\n\n", ""), ("Enrolling", "Withdrawn")], []),
+        ([("Enrollment\n\n1,240 estimated patients\n\n", ""), ("Interventional\n", "Expanded Access\n")], []),
+        ([("Trial design\n", "\n")], ["Trial design"]),
+        ([("Treatments\n\nBehavioral: Tree bathing\nOther: Potted plant\n\n", "")], []),
+        ([("Loading...\n", "\n")], ["Loading..."]),
+    ],
+)
+def test_what_is_missing_is_told_where_it_is_strange(changes: list[tuple[str, str]], missing: list[str]) -> None:
+    warnings = told(with_(*changes))
+    assert [text.split("'")[1] for code, _, text in warnings if code == "missing_section"] == missing
+
+
+def test_a_page_cut_anywhere_gives_what_is_there() -> None:
+    whole = trialscrape.parse(PAGE)
+    for stop in range(PAGE.index("Restlessness"), PAGE.index("Data sourced"), 7):
+        trial = trialscrape.parse(PAGE[:stop])
+        assert "cut_page" in {each.code for each in trial.warnings}
+        assert (trial.title, trial.sponsor, trial.overall_status) == (whole.title, whole.sponsor, whole.overall_status)
+
+
+def test_a_page_without_its_top_gives_what_is_there() -> None:
+    trial = trialscrape.parse(PAGE[PAGE.index("Conditions") :])
+    assert [each.message for each in trial.warnings] == [
+        "expected the title above the first heading, found none",
+        "expected the sponsor above the first heading, found none",
+        "expected the heading 'Status and phase', found none",
+    ]
+    without_chrome = trialscrape.parse(PAGE[PAGE.index("Tree Bathing") :])
+    assert without_chrome.model_copy(update={"warnings": ()}) == trialscrape.parse(PAGE)
+
+
+@pytest.mark.parametrize("mark", ["I\n", "Institute for Arboreal Medicine logo\n", "\n"])
+def test_the_sponsors_letter_or_logo_is_chrome(mark: str) -> None:
+    assert trialscrape.parse(with_(("\nI\n", f"\n{mark}"))) == trialscrape.parse(PAGE)
+
+
+def test_unknown_lines_are_kept_where_they_are() -> None:
+    page = with_(("Menu", "Menu\n\nSkip to content"), ("© Copyright", "Imprint\n© Copyright"))
+    assert [(each.line, each.text) for each in trialscrape.parse(page).unparsed] == [(5, "Skip to content"), (128, "Imprint")]
+
+
+def test_too_deep_criteria_are_told() -> None:
+    deep = "".join("  " * level + f"• {level}\n" for level in range(1, 60))
+    trial = trialscrape.parse(with_(("  • Clerk by trade\n", deep)))
+    assert [each.code for each in trial.warnings] == ["criteria_too_deep"]
+    assert trial.warnings[0].line == line_of("Inclusion criteria") + 2 + 40
+    assert type(trial).model_validate_json(trial.model_dump_json()) == trial
+
+
+def test_the_same_page_gives_the_same_bytes() -> None:
+    assert trialscrape.parse(PAGE).model_dump_json() == trialscrape.parse(PAGE.encode()).model_dump_json()
+
+
+def test_trace_names_the_lines_of_each_field() -> None:
+    traced = trialscrape.trace(PAGE)
+    lines = PAGE.split("\n")
+    assert traced.spans["title"] == (5, 5)
+    assert [lines[line - 1] for line in traced.spans["phases"]] == ["Phase 2", "Phase 2"]
+    first, last = traced.spans["arms"]
+    assert (lines[first - 1], lines[last - 1]) == ("Forest", "Other: Potted plant")
+    assert traced.model_dump(exclude={"spans"}) == trialscrape.parse(PAGE).model_dump()
+    assert type(traced).model_validate_json(traced.model_dump_json()) == traced
+
+
+def test_errors_survive_a_process_border() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(trialscrape.NotAStudyPage("no", 3)))
+    assert (error.outcome, error.message, error.line, str(error)) == ("not_a_study_page", "no", 3, "no")
