@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from page import PAGE, with_
 
 import trialscrape
-from trialscrape import outcomes
+from page import PAGE, with_
+from trialscrape import parser
 from trialscrape.records import Trial
 
 COMMAND = [sys.executable, "-m", "trialscrape"]
@@ -106,10 +106,14 @@ def test_strict_rejects_a_doubtful_page() -> None:
     done = run("parse", "-", "--strict", stdin=doubtful)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == (
-        "-:13: rejected: unknown_label: expected a known label, found 'Suspended'; it is kept as it is (1 warnings in all)"
+        "-:13: rejected: unknown_label: expected a known label, found 'Suspended'; it is kept as it is "
+        "(1 warnings in all)"
     )
     unparsed = with_(("Menu", "Menu\n\nSkip")).encode()
-    assert "-:5: rejected: expected a known line, found 'Skip' (1 in all)" in run("parse", "-", "--strict", stdin=unparsed).stderr
+    assert (
+        "-:5: rejected: expected a known line, found 'Skip' (1 in all)"
+        in run("parse", "-", "--strict", stdin=unparsed).stderr
+    )
     assert run("parse", "-", "--strict", stdin=PAGE.encode()).returncode == 0
 
 
@@ -167,14 +171,21 @@ def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     assert told[0] == "pages   3: 2 read, 1 failed"
     assert "unparsed  ./a.txt:60: Age range" in told
     assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in told
-    assert "warning 1 x unknown_label: expected a known label, found 'Suspended'; it is kept as it is (./b.txt:13)" in told
+    assert (
+        "warning 1 x unknown_label: expected a known label, found 'Suspended'; it is kept as it is (./b.txt:13)" in told
+    )
     assert "  ages                 1 of 2" in told
 
 
 def test_show_is_for_a_person() -> None:
     done = run("show", "-", stdin=PAGE.encode())
     assert done.returncode == 0
-    for text in ("Tree Bathing for Restless Clerks", "NCT99000100", "├── • Clerk by trade", "arm Forest (Experimental)"):
+    for text in (
+        "Tree Bathing for Restless Clerks",
+        "NCT99000100",
+        "├── • Clerk by trade",
+        "arm Forest (Experimental)",
+    ):
         assert text in done.stdout
     assert run("show", "-", stdin=b"nothing").returncode == 1
 
@@ -256,15 +267,15 @@ def test_schema_describes_the_record() -> None:
 
 
 def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = outcomes.parser.parse
-    monkeypatch.setattr(outcomes.parser, "parse", lambda page, file: 1 / 0 if "b.txt" in file else real(page, file=file))
+    real = parser.parse
+    monkeypatch.setattr(parser, "parse", lambda page, file: 1 / 0 if "b.txt" in file else real(page, file=file))
     got = list(trialscrape.parse_files([folder]))
     assert [each.outcome for each in got] == ["ok", "internal_error", "ok"]
     assert got[1].message == "trialscrape failed on this page, please report it: ZeroDivisionError('division by zero')"
 
 
 def test_the_menu_is_what_it_says() -> None:
-    assert sorted(trialscrape.__all__) == sorted([*trialscrape._MODULE_OF, "__version__"])
+    assert sorted(trialscrape.__all__) == sorted([*trialscrape.MODULE_OF, "__version__"])
     assert dir(trialscrape) == sorted(trialscrape.__all__)
     for name in trialscrape.__all__:
         assert getattr(trialscrape, name)

@@ -68,7 +68,11 @@ def preorder(criteria: tuple[Criterion, ...]) -> list[str]:
     return [line for each in criteria for line in [f"{each.marker or ''} {each.text}", *preorder(each.children)]]
 
 
-LINE = st.tuples(st.sampled_from(["", " ", "  ", "    ", "      "]), st.sampled_from(["", "• ", "1. ", "▪ "]), st.sampled_from(["a", "b:", "c d"]))
+LINE = st.tuples(
+    st.sampled_from(["", " ", "  ", "    ", "      "]),
+    st.sampled_from(["", "• ", "1. ", "▪ "]),
+    st.sampled_from(["a", "b:", "c d"]),
+)
 
 
 @given(st.lists(LINE | st.just(None)))

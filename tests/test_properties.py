@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page import PAGE
 
 import trialscrape
+from page import PAGE
 from trialscrape import layout, pages, parser
 from trialscrape.errors import PageError
 from trialscrape.records import Trial
@@ -28,8 +28,12 @@ WORDS = [
     "Tab\tand\xa0blank",
     "\x00\x1b[31m\u2028\x85",
 ]
-CHROME = {"ClinicalTrials.Veeva", "Menu", "Loading...", "I"} | {heading for row in ORDER for heading in row.headings}
-FOOTER = re.compile(r"Clinical trials|Find clinical trialsTrials by location|Research sites|Resources|Legal|© Copyright .*")
+CHROME = {"ClinicalTrials.Veeva", "Menu", "I", "Description:", "Treatment:"} | {
+    heading for row in ORDER for heading in row.headings
+}
+FOOTER = re.compile(
+    r"Clinical trials|Find clinical trialsTrials by location|Research sites|Resources|Legal|© Copyright .*"
+)
 
 
 def edit(lines: list[str], edits: list[tuple[int, str, str]]) -> list[str]:
@@ -162,7 +166,9 @@ def test_any_bytes_give_a_record_or_our_own_error(data: bytes) -> None:
         "(" * 1_000_000,
         PAGE.replace("NCT99000100", "(" * 100_000 + ")" * 100_000),
         PAGE.replace("(TREEBATH)", "(" * 100_000),
-        PAGE.replace("Clerk by trade", "inclusion " * 300_000 + ":").replace("Inclusion criteria", "Inclusion and exclusion criteria").replace("Exclusion criteria", "Exclusion:"),
+        PAGE.replace("Clerk by trade", "inclusion " * 300_000 + ":")
+        .replace("Inclusion criteria", "Inclusion and exclusion criteria")
+        .replace("Exclusion criteria", "Exclusion:"),
     ],
     ids=range(14),
 )

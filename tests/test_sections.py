@@ -1,8 +1,8 @@
 """Which line is a heading, and which only looks like one."""
 
 import pytest
-from page import PAGE, with_
 
+from page import PAGE, with_
 from trialscrape import fields, sections
 from trialscrape.errors import NotAStudyPage, SeveralPages
 from trialscrape.layout import lines_of

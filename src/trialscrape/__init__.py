@@ -48,7 +48,7 @@ _MENU = {
     "Source Term TracedTrial Trial UnparsedLine",
     "rendering": "render",
 }
-_MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
+MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
 
 __all__ = [
     "Age",
@@ -84,9 +84,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  a module may give anything
-    if name not in _MODULE_OF:
+    if name not in MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{MODULE_OF[name]}"), name)
     return value
 
 

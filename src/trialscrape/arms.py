@@ -20,9 +20,9 @@ MAX_GROUPS = 2_000
 
 _DESCRIPTION = "Description:"
 _TREATMENT = "Treatment:"
-_TYPE_LINES = frozenset(f"{label} group" for label in ARM_TYPE)
 
 # A block is cut on its tags, a letter a line: D Description:, T Treatment:, g a type line, x a treatment, p any other.
+_TAGS = {_DESCRIPTION: "D", _TREATMENT: "T"} | {f"{label} group": "g" for label in ARM_TYPE}
 # All arms of a study have a type line, or none has: that is tried first.
 _SECOND_LINES = {"typed": "g", "untyped": "(?=[DT])", "mixed": "(?:g|(?=[DT]))"}
 _ARM = {style: re.compile(rf"[^DT]{second}(?:D[^DT]+)?(?:Tx+)?") for style, second in _SECOND_LINES.items()}
@@ -75,10 +75,12 @@ def read(lines: Sequence[str], treatments: Collection[str], groups: int | None, 
     stops = {len(rows)} | {row for row, (index, _) in enumerate(rows) if row and not lines[index - 1]}
     if not complete:
         stops.add(len(rows) - 1)
+    known = dict.fromkeys(treatments, "x") | _TAGS
     best = _Cut((), 0, 0)
     for wanted, known_types, listed in _ATTEMPTS:
-        types = _TYPE_LINES if known_types else None
-        tags = "".join([_tag(line, types, treatments if listed else None) for _, line in rows])
+        tags = "".join(
+            [known.get(line) or _guess(line, types=not known_types, treatments=not listed) for _, line in rows]
+        )
         style = wanted or ("typed" if tags[1:2] == "g" else "untyped")
         cut = _cut(tags, stops, groups, (_ARM if complete else _CUT_ARM)[style])
         best = max(best, cut, key=lambda cut: cut.fit(groups))
@@ -87,17 +89,11 @@ def read(lines: Sequence[str], treatments: Collection[str], groups: int | None, 
     return _reading(lines, rows, best, treatments)
 
 
-def _tag(line: str, types: Collection[str] | None, treatments: Collection[str] | None) -> str:
-    """Tag a line; where the known types or treatments are None, whatever has their form is taken for one."""
-    if line == _DESCRIPTION:
-        return "D"
-    if line == _TREATMENT:
-        return "T"
-    if line.endswith(" group") if types is None else line in types:
+def _guess(line: str, *, types: bool, treatments: bool) -> str:
+    """Tag an unknown line: where asked, what has the form of a type line or of a treatment is taken for one."""
+    if types and line.endswith(" group"):
         return "g"
-    if line.find(": ") > 0 if treatments is None else line in treatments:
-        return "x"
-    return "p"
+    return "x" if treatments and line.find(": ") > 0 else "p"
 
 
 def _cut(tags: str, stops: Collection[int], groups: int | None, arm: re.Pattern[str]) -> _Cut:

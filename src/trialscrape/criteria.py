@@ -10,7 +10,9 @@ Plain paragraph           column 0: stands for itself
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from trialscrape.records import Criterion, Eligibility
 
@@ -23,7 +25,8 @@ _SIDE = re.compile(rf"{_WORDS}{{0,3}}(inclusion|exclusion)(?: [\w'/()&,-]+){{0,6
 _BARE_SIDE = re.compile(
     r"(?:(?:key|main|major|general|study) ){0,2}(inclusion|exclusion)(?: criteri(?:a|on))?", re.IGNORECASE
 )
-_COLUMN_0 = -1
+_COLUMN_0 = -1  # the indent of a line without marker and indent: it belongs to no item
+_CRITERIA = TypeAdapter(tuple[Criterion, ...])
 
 
 class Tree(NamedTuple):
@@ -33,22 +36,6 @@ class Tree(NamedTuple):
     too_deep: int | None
 
 
-class _Node:
-    """A criterion that may still get text and children."""
-
-    __slots__ = ("children", "indent", "marker", "parts")
-
-    def __init__(self, indent: int, marker: str | None, text: str) -> None:
-        self.indent = indent
-        self.marker = marker
-        self.parts = [text]
-        self.children: list[_Node] = []
-
-    def frozen(self) -> Criterion:
-        children = tuple([child.frozen() for child in self.children])
-        return Criterion(text="".join(self.parts), marker=self.marker, children=children)
-
-
 def tree_of(lines: Sequence[str]) -> Tree:
     """Read a section's lines.
 
@@ -56,8 +43,9 @@ def tree_of(lines: Sequence[str]) -> Tree:
     paragraph is joined to its item's text by a blank line, a continued line by a newline; where the item has a nested
     list already, it stands behind it as a criterion without a marker.
     """
-    root = _Node(_COLUMN_0 - 1, None, "")
-    path = [root]  # from the root to the node that a deeper line would belong to
+    root = _node("", None)
+    path = [(_COLUMN_0 - 1, root)]  # indents and nodes, from the root to the one that a deeper line would belong to
+    last, more = root, list[str]()  # the newest node, and what continues its text
     too_deep = None
     after_blank = False
     for index, line in enumerate(lines):
@@ -66,28 +54,32 @@ def tree_of(lines: Sequence[str]) -> Tree:
             continue
         item = _ITEM.fullmatch(line)
         if item:
-            node = _Node(len(item[1]), item[2], item[3] or "")
+            pad, marker, text = item.groups("")
+            indent = len(pad)
         else:
-            text = line.lstrip(" ")
-            node = _Node(len(line) - len(text) or _COLUMN_0, None, text)
-        while path[-1].indent >= node.indent:
+            marker, text = None, line.lstrip(" ")
+            indent = len(line) - len(text) or _COLUMN_0
+        while path[-1][0] >= indent:
             path.pop()
-        if not item and node.indent > 0 and _continues(path[-1]):
-            path[-1].parts.append(("\n\n" if after_blank else "\n") + node.parts[0])
+        if not item and path[-1][1] is last and _COLUMN_0 < path[-1][0] < indent:
+            more.append(f"\n\n{text}" if after_blank else f"\n{text}")
         else:
+            last["text"] += "".join(more)
+            more.clear()
             if len(path) > MAX_DEPTH:
                 too_deep = index if too_deep is None else too_deep
                 del path[MAX_DEPTH:]
-            path[-1].children.append(node)
-            if item or node.indent > 0 or line.endswith(":"):
-                path.append(node)
+            last = _node(text, marker)
+            path[-1][1]["children"].append(last)
+            if indent > _COLUMN_0 or text.endswith(":"):
+                path.append((indent, last))
         after_blank = False
-    return Tree(root.frozen().children, too_deep)
+    last["text"] += "".join(more)
+    return Tree(_CRITERIA.validate_python(root["children"]), too_deep)
 
 
-def _continues(node: _Node) -> bool:
-    """Tell whether an indented line without a marker is more text of this node."""
-    return node.indent > _COLUMN_0 and not node.children
+def _node(text: str, marker: str | None) -> dict[str, Any]:
+    return {"text": text, "marker": marker, "children": []}
 
 
 def split_sides(criteria: Iterable[Criterion]) -> Eligibility:

@@ -28,7 +28,7 @@ def lines_of(text: str) -> list[str]:
         text = _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), text).replace("\t", " ")
     if "\xa0" in text:
         text = text.replace("\xa0", " ")
-    if not is_normalized("NFC", text):
+    if not text.isascii() and not is_normalized("NFC", text):
         text = normalize("NFC", text)
     lines = text.split("\n")
     if " \n" in text or text.endswith(" "):

@@ -31,7 +31,8 @@ _OTHER_KINDS = (
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"WARC/", "a WARC archive"),
 )
-_HTML = re.compile(r"\s*<[a-z!?/]|.{0,1024}?<(?:!doctype html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
+_HTML_WITHIN = 1024  # characters; a saved response may have its headers above the page
 _WEB_CHARSETS = {
     "ascii": "windows-1252",
     "us-ascii": "windows-1252",
@@ -64,9 +65,18 @@ def text_of(page: str | bytes, *, limit: int = MAX_BYTES) -> PageText:
     if len(page) > limit:
         raise TooLarge(f"expected at most {limit:,} bytes, found {len(page):,}")
     text, warnings = (page, ()) if isinstance(page, str) else _decode(_plain(page, limit))
-    # No UTF-8 text can hold half of a surrogate pair, so it is written out.
-    text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
-    return PageText(html.text_of(text.encode()) if _HTML.match(text) else text, warnings)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        # No UTF-8 text can hold half of a surrogate pair, so it is written out.
+        text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+        data = text.encode()
+    return PageText(html.text_of(data) if _is_html(text) else text, warnings)
+
+
+def _is_html(text: str) -> bool:
+    head = text[:_HTML_WITHIN].lower()
+    return "<!doctype html" in head or "<html" in head or bool(_TAG.match(text))
 
 
 def _plain(data: bytes, limit: int) -> bytes:

@@ -74,7 +74,7 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     values["unparsed"] = tuple([UnparsedLine(line=index + 1, text=lines[index]) for index in unparsed])
     values["warnings"] = tuple(sorted(draft.warnings, key=lambda warning: warning.line or 0))
     record = {field: values[field] for field in Trial.model_fields}
-    return Reading(record, draft.spans, sum(map(bool, lines)))
+    return Reading(record, draft.spans, len(lines) - lines.count(""))
 
 
 _EMPTY: dict[str, Any] = {

@@ -152,17 +152,16 @@ def is_prose(section: str) -> bool:
 
 
 def _candidates(lines: Sequence[str]) -> list[Candidate]:
-    found = []
-    for index, line in enumerate(lines):
-        row = _BY_HEADING.get(line.lstrip(" "))
-        if row:
-            found.append((index, row))
-        elif " participant" in line and _SENTENCE.match(line.lstrip(" ")):
-            found.append((index, _PARTICIPANTS))
-    sides = [alone(lines, index) for index, _ in found]
+    texts = [line.lstrip(" ") for line in lines]
+    rows = list(map(_BY_HEADING.get, texts))
+    for index, text in enumerate(texts):
+        if " participant" in text and _SENTENCE.match(text):
+            rows[index] = _PARTICIPANTS
+    found = [(index, row) for index, row in enumerate(rows) if row]
+    sides = [alone(texts, index) for index, _ in found]
     spaced = 2 * sides.count(2) >= len(sides)
     weighed = [
-        Candidate(index, row, _weight(lines, index, row, side if spaced else 1))
+        Candidate(index, row, _weight(texts, rows, index, side if spaced else 1))
         for (index, row), side in zip(found, sides, strict=True)
     ]
     return [candidate for candidate in weighed if candidate.weight]
@@ -175,26 +174,34 @@ def alone(lines: Sequence[str], index: int) -> int:
     return above + below
 
 
-def _weight(lines: Sequence[str], index: int, row: Row, alone: int) -> int:
-    """Weigh what speaks for a heading, from 0 to 3; `alone` is 1 for every line of a page without blank lines."""
+def _weight(texts: Sequence[str], rows: Sequence[Row | None], index: int, alone: int) -> int:
+    """Weigh what speaks for a heading, from 0 to 4; `alone` is 1 for every line of a page without blank lines."""
+    row = rows[index]
+    if row is None:
+        return 0
     if row.block == "prose" or row is _PARTICIPANTS:
         return alone * (row.place[1] - row.place[0] + 1)
-    following = [line.strip(" ") for line in _next_lines(lines, index, 2)]
-    if row.first and following and row.first.fullmatch(following[0]):
+    following = _next_line(texts, index)
+    if following is None or rows[following]:
+        return 2 + (row.block == "nothing")
+    if row.first and row.first.fullmatch(texts[following]):
         return 3
-    if not following or following[0] in _BY_HEADING or (row.block == "nothing" and _SENTENCE.match(following[0])):
-        return 3 if row.block == "nothing" else 2
     if row.block == "line":
-        return alone if len(following) == 1 or following[1] in _BY_HEADING else 0
+        behind = _next_line(texts, following)
+        return alone if behind is None or rows[behind] else 0
     return alone if row.first is None else alone // 2
 
 
-def _next_lines(lines: Sequence[str], index: int, count: int) -> list[str]:
-    following: list[str] = []
-    while len(following) < count and (index := index + 1) < len(lines):
-        if lines[index]:
-            following.append(lines[index])
-    return following
+def _next_line(texts: Sequence[str], index: int) -> int | None:
+    for following in range(index + 1, len(texts)):
+        if texts[following]:
+            return following
+    return None
+
+
+def _follows(first: Row, second: Row) -> bool:
+    end, start = first.place[1], second.place[0]
+    return end < start and _GAP[end + 1] == _GAP[start]
 
 
 class _Chain(NamedTuple):
@@ -209,6 +216,8 @@ def _heaviest(candidates: Sequence[Candidate]) -> list[Candidate]:
     `chains` holds the best chain for each last place, as far as a later place is not reached at less cost; so it is
     ordered by place and by worth, and one pass with bisection does.
     """
+    if all(_follows(first.row, second.row) for first, second in pairwise(candidates)):
+        return list(candidates)  # the order is kept and nothing is missing, so there is nothing to choose
     places: list[int] = []
     chains: list[_Chain] = []
     best: _Chain | None = None

@@ -1,0 +1,85 @@
+"""What the README and the docs show is what happens: their commands are run, their tables compared."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trialscrape import errors
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCE = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[tuple[str, str]]:
+    return [(page.name, text) for page in PAGES for found, text in BLOCK.findall(page.read_text()) if found == kind]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder like the project's, for commands that write."""
+    shutil.copytree(ROOT / "fixtures", tmp_path / "fixtures")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / "output").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "session"), blocks("console"))
+def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
+        done = subprocess.run(  # noqa: S602  the commands are those of our own documents
+            command,
+            shell=True,
+            cwd=copy,
+            env={**os.environ, "PATH": path, "COLUMNS": "80"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        # A `…` in a document stands for anything.
+        pattern = ".*".join(map(re.escape, expected.split("…")))
+        assert re.fullmatch(pattern, done.stdout, re.DOTALL), f"{page}: {command}\n{done.stdout}"
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"))
+def test_an_example_runs(page: str, code: str, copy: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), page
+    assert done.stdout
+
+
+def test_the_documents_have_examples() -> None:
+    assert len(blocks("console")) >= 3
+    assert blocks("python")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake (\w+)", "".join(p.read_text() for p in PAGES)))))
+def test_a_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_warning_and_outcome_is_in_the_docs() -> None:
+    listed = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/warnings.md").read_text(), re.MULTILINE))
+    codes = set(re.findall(r'warn\(\s*"(\w+)"|code="(\w+)"', SOURCE))
+    outcomes = {each.outcome for each in errors.PageError.__subclasses__()}
+    assert listed == {first or second for first, second in codes} | outcomes | {"ok", "internal_error"}
+
+
+def test_every_module_is_on_the_design_page() -> None:
+    listed = set(re.findall(r"`(\w+)`", (ROOT / "docs/design.md").read_text()))
+    modules = {path.stem for path in (ROOT / "src/trialscrape").glob("*.py")} - {"__init__", "__main__"}
+    assert modules <= listed
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
