@@ -64,6 +64,10 @@ E, N = "Experimental", "No Intervention"
         ("x\nDescription:\np\ny\nTreatment:\nDrug: A", 1, [("x", None, "p\ny", ["A"])]),
         ("x\nExperimental group\nDescription:\np\n\nq\nTreatment:\nDrug: A", 1, [("x", E, "p\n\nq", ["A"])]),
         ("x\nOther group\nTreatment:\nDrug: A", 1, [("x", "Other", None, ["A"])]),
+        ("x\ny", 2, [("x", None, None, []), ("y", None, None, [])]),
+        ("x\nDescription:\np\ny", 2, [("x", None, "p", []), ("y", None, None, [])]),
+        ("x\ny\nDescription:\np", 2, [("x", None, None, []), ("y", None, "p", [])]),
+        ("x\nTreatment:\nDrug: A\ny", 2, [("x", None, None, ["A"]), ("y", None, None, [])]),
         ("", 2, []),
     ],
 )
@@ -115,7 +119,7 @@ def test_a_cut_block_is_read_as_far_as_it_goes(text: str, expected: list[object]
 
 
 def test_lines_that_are_no_arms_are_left() -> None:
-    assert read("just\nprose", 2) == arms.Reading((), 0, 0, ())
+    assert read("just\nsome\nprose", 2) == arms.Reading((), 0, 0, (), ())
     assert read("x\nExperimental group\n\njust prose", 1).used == 2
 
 

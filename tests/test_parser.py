@@ -78,7 +78,7 @@ def test_the_page_is_read_without_doubt() -> None:
             "Active Comparator group",
             "Quiet Comparator group",
             "unknown_label",
-            "expected a known arm type, found 'Quiet Comparator' of arm 'Office'",
+            "expected a known arm type, found 'Quiet Comparator group'; it is kept as it is",
         ),
         (
             "A longer text about trees.",

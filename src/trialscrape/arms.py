@@ -23,10 +23,15 @@ _TREATMENT = "Treatment:"
 
 # A block is cut on its tags, a letter a line: D Description:, T Treatment:, g a type line, x a treatment, p any other.
 _TAGS = {_DESCRIPTION: "D", _TREATMENT: "T"} | {f"{label} group": "g" for label in ARM_TYPE}
-# All arms of a study have a type line, or none has: that is tried first.
-_SECOND_LINES = {"typed": "g", "untyped": "(?=[DT])", "mixed": "(?:g|(?=[DT]))"}
-_ARM = {style: re.compile(rf"[^DT]{second}(?:D[^DT]+)?(?:Tx+)?") for style, second in _SECOND_LINES.items()}
-_CUT_ARM = {style: re.compile(rf"[^DT]{second}(?:D[^DT]*)?(?:Tx*)?") for style, second in _SECOND_LINES.items()}
+# All arms of a study have a type line, or none has: that is tried first. Groups of a name only come last.
+_BEGINNINGS = {
+    "typed": "[^DT]g",
+    "untyped": "[^DT](?=[DT])",
+    "mixed": "[^DT](?:g|(?=[DT]))",
+    "bare": "(?:p|[^DT](?=[DT]))",
+}
+_ARM = {style: re.compile(rf"{name}(?:D[^DT]+)?(?:Tx+)?") for style, name in _BEGINNINGS.items()}
+_CUT_ARM = {style: re.compile(rf"{name}(?:D[^DT]*)?(?:Tx*)?") for style, name in _BEGINNINGS.items()}
 # From what the page shows to what it might mean: style of the arms, types known, treatments listed.
 _ATTEMPTS = (
     (None, True, True),
@@ -35,7 +40,9 @@ _ATTEMPTS = (
     ("mixed", False, True),
     ("mixed", True, False),
     ("mixed", False, False),
+    ("bare", True, True),
 )
+_SECOND_TAGS = frozenset("gDT")
 _MAX_ENDS = 64  # places where one arm may end; a real one has one or two
 
 
@@ -43,13 +50,15 @@ class Reading(NamedTuple):
     """The arms of a block.
 
     `used` is how many of its lines the arms take, `readings` how many ways (0, 1, or 2 for more) satisfy all
-    constraints, and `unlisted` the indexes of the lines under `Treatment:` that the page does not list.
+    constraints. `unlisted` are the indexes of the lines under `Treatment:` that the page does not list, and
+    `unknown_types` those of type lines that nobody has met.
     """
 
     arms: tuple[Arm, ...]
     used: int
     readings: int
     unlisted: tuple[int, ...]
+    unknown_types: tuple[int, ...]
 
 
 class _Cut(NamedTuple):
@@ -82,10 +91,14 @@ def read(lines: Sequence[str], treatments: Collection[str], groups: int | None, 
             [known.get(line) or _guess(line, types=not known_types, treatments=not listed) for _, line in rows]
         )
         style = wanted or ("typed" if tags[1:2] == "g" else "untyped")
-        cut = _cut(tags, stops, groups, (_ARM if complete else _CUT_ARM)[style])
-        best = max(best, cut, key=lambda cut: cut.fit(groups))
-        if best.fit(groups)[:2] == (len(rows), True):
+        if style == "bare" and ("g" in tags or groups is None):
+            continue
+        cut = _cut(tags, stops, groups, (_ARM if complete else _CUT_ARM)[style], bare=style == "bare")
+        if cut.fit(groups)[:2] == (len(rows), True):
+            best = cut
             break
+        if style != "bare":  # names alone are a guess unless they are as many as the page says
+            best = max(best, cut, key=lambda cut: cut.fit(groups))
     return _reading(lines, rows, best, treatments)
 
 
@@ -96,13 +109,13 @@ def _guess(line: str, *, types: bool, treatments: bool) -> str:
     return "x" if treatments and line.find(": ") > 0 else "p"
 
 
-def _cut(tags: str, stops: Collection[int], groups: int | None, arm: re.Pattern[str]) -> _Cut:
+def _cut(tags: str, stops: Collection[int], groups: int | None, arm: re.Pattern[str], *, bare: bool) -> _Cut:
     """Cut the tags into arms: as far as possible, then into as many as the page says.
 
     `some[i]` and `many[i]` are sets of numbers as bits: bit k is set where the tags up to i can be cut into k arms in
     at least one, or more than one way. One pass, since an arm can end in few places.
     """
-    starts = {i for i in range(len(tags) - 1) if tags[i] not in "DT" and tags[i + 1] in "gDT"}
+    starts = {i for i, tag in enumerate(tags) if tag not in "DT" and (bare or tags[i + 1 : i + 2] in _SECOND_TAGS)}
     places = sorted(starts | set(stops))
     limit = (1 << (min(groups or MAX_GROUPS, MAX_GROUPS) + 2)) - 1
     some, many, before = {0: 1}, {0: 0}, dict[int, list[int]]()
@@ -139,7 +152,7 @@ def _trace(some: dict[int, int], before: dict[int, list[int]], stop: int, count:
 
 def _reading(lines: Sequence[str], rows: list[tuple[int, str]], cut: _Cut, treatments: Collection[str]) -> Reading:
     bounds = [*cut.starts, cut.stop]
-    arms, unlisted = [], []
+    arms, unlisted, unknown_types = [], [], []
     for first, stop in pairwise(bounds):
         segment = rows[first:stop]
         names = [name for _, name in segment]
@@ -147,16 +160,18 @@ def _reading(lines: Sequence[str], rows: list[tuple[int, str]], cut: _Cut, treat
         given = segment[treated + 1 :]
         unlisted += [index for index, name in given if name not in treatments]
         prose = [index for index, _ in segment[described + 1 : treated]]
+        kind = term(names[1].removesuffix(" group"), "ArmGroupType") if min(described, treated) > 1 else None
+        unknown_types += [segment[1][0]] if kind and kind.code is None else []
         arms.append(
             Arm(
                 label=names[0],
-                type=term(names[1].removesuffix(" group"), "ArmGroupType") if min(described, treated) > 1 else None,
+                type=kind,
                 description="\n".join(lines[prose[0] : prose[-1] + 1]).strip(" ") if prose else None,
                 interventions=tuple([intervention(name) for _, name in given]),
             )
         )
     used = rows[cut.stop - 1][0] + 1 if cut.stop else 0
-    return Reading(tuple(arms), used, cut.readings, tuple(unlisted))
+    return Reading(tuple(arms), used, cut.readings, tuple(unlisted), tuple(unknown_types))
 
 
 def _place(names: list[str], label: str) -> int:

@@ -215,11 +215,9 @@ def participants(draft: Draft, section: Section) -> None:
 def _check_arms(draft: Draft, reading: arms.Reading, start: int) -> None:
     if reading.readings > 1:
         draft.warn("ambiguous_arms", start, "expected one way to tell the arms apart, found several; one was taken")
-    for arm in reading.arms:
-        if arm.type and arm.type.code is None:
-            draft.warn(
-                "unknown_label", start, f"expected a known arm type, found {arm.type.label!r} of arm {arm.label!r}"
-            )
+    for index in reading.unknown_types:
+        line = draft.lines[start + index].strip(" ")
+        draft.warn("unknown_label", start + index, f"expected a known arm type, found {line!r}; it is kept as it is")
     for index in reading.unlisted:
         line = draft.lines[start + index].strip(" ")
         draft.warn("unlisted_treatment", start + index, f"expected a line of 'Treatments', found {line!r}")

@@ -39,6 +39,7 @@ _WEB_CHARSETS = {
     "iso-8859-1": "windows-1252",
     "latin1": "windows-1252",
 }
+_GUESS = "windows-1252"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXPECTED = "expected a study page as text or HTML"
 
@@ -115,7 +116,7 @@ def _decode(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
 
 def _detect(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
     # Here, not above: bs4 is slow to import, and most pages are UTF-8.
-    from bs4.dammit import EncodingDetector, UnicodeDammit  # noqa: PLC0415
+    from bs4.dammit import EncodingDetector  # noqa: PLC0415
 
     declared = EncodingDetector.find_declared_encoding(data, is_html=True)
     for charset in filter(None, (declared and _WEB_CHARSETS.get(declared, declared), "utf-8")):
@@ -127,14 +128,14 @@ def _detect(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
     escapes = damaged.count("\\x") - data.count(b"\\x")
     if sum(not character.isascii() for character in damaged) >= escapes or damaged[:-12].count("\\x") == 0:
         return damaged, warnings
-    # Which other charsets are guessed depends on the detectors a machine has installed; the same bytes must give the
-    # same record everywhere.
-    guess = "windows-1252"
-    dammit = UnicodeDammit(data, user_encodings=[guess])
-    if dammit.unicode_markup is None or dammit.original_encoding != guess or dammit.contains_replacement_characters:
+    # bs4's UnicodeDammit would go on with whatever detectors a machine has installed, and then with this. The same
+    # bytes must give the same record everywhere, so this comes first.
+    try:
+        text = data.decode(_GUESS)
+    except UnicodeDecodeError:
         return damaged, warnings
-    message = f"expected UTF-8 or a declared charset, found neither; read as {guess}"
-    return dammit.unicode_markup, (PageWarning(code="guessed_charset", line=None, message=message),)
+    message = f"expected UTF-8 or a declared charset, found neither; read as {_GUESS}"
+    return text, (PageWarning(code="guessed_charset", line=None, message=message),)
 
 
 def _decode_damaged(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ...]]:
