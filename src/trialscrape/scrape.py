@@ -1,0 +1,352 @@
+"""NCT ids to outcomes: the loop over store, registry, candidates and proof.
+
+Each id is a small program (`_look_up`) that asks for one thing at a time and ends in an outcome. The loop runs a few of
+them side by side: what they ask of the network is done in threads, everything else, the store included, in one.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trialscrape import parser, registry
+from trialscrape.errors import PageError
+from trialscrape.fetch import Fetched, Fetcher, Validators
+from trialscrape.records import Trial
+from trialscrape.registry import RegistryAnswer
+from trialscrape.resolve import candidates, proof_of, with_proven_id
+from trialscrape.settings import Settings
+from trialscrape.store import Fetched as Fresh
+from trialscrape.store import Note, Page, Row, Store, run_key
+
+T = TypeVar("T")
+Steps = Generator[Callable[[], Any], Any, T]
+"""A program: yields what is to be asked of the network, is sent the answer, and returns its result."""
+
+_NCT_ID = re.compile(r"NCT[0-9]{8}")
+_LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9]+(?![A-Za-z])", re.IGNORECASE)
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_GONE = frozenset({404, 410})
+_LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
+
+
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """What became of one id.
+
+    Attributes:
+        id: As asked: an NCT id, or the address or slug that was given instead.
+        outcome: One of those in docs/scrape.md; `ok`, `unchanged` and `cached` have a record.
+        url: The page's address, or the last that was tried; None where none was.
+        attempts: How many requests were sent for it, retries and redirects included, robots.txt not.
+        proof: How the page was proven to be the id's: `nct_id`, `current_nct_id` or `title`, or `address` where an
+            address was given.
+        message: What is to be told; None where all is well.
+        trial: The record, where there is one.
+    """
+
+    id: str
+    outcome: str
+    url: str | None = None
+    attempts: int = 0
+    proof: str | None = None
+    message: str | None = None
+    trial: Trial | None = None
+
+    def row(self) -> dict[str, object]:
+        """Give everything but the record, in the order of the outcomes file."""
+        return {name: value for name, value in asdict(self).items() if name != "trial"}
+
+
+def ids_in(text: str) -> list[str]:
+    """Take what is asked for from a text: a list, a CSV file, or prose.
+
+    A line that is an address is taken whole; from any other line what looks like NCT ids is taken, in order, so that
+    one with a digit too few is told and not passed over. Blank lines and those that begin with `#` pass. Each is given
+    once.
+    """
+    found: list[str] = []
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith(("http://", "https://")):
+            found.append(line)
+        elif not line.startswith("#"):
+            found += _LIKE_NCT_ID.findall(line)
+    return distinct(found)
+
+
+def distinct(asked: Iterable[str]) -> list[str]:
+    """Mend what was asked for (blanks around it, an id in lower case) and leave out what was asked before."""
+    stripped = (each.strip() for each in asked)
+    return list(dict.fromkeys(each.upper() if _LIKE_NCT_ID.fullmatch(each) else each for each in stripped if each))
+
+
+def scrape(
+    asked: Iterable[str], *, store: Store | str | Path = "trialscrape.db", settings: Settings | None = None
+) -> Iterator[Scraped]:
+    """Fetch the study pages of some ids politely, keep them, and read them.
+
+    Args:
+        asked: NCT ids, or addresses or slugs of study pages; each is looked up once.
+        store: Where pages are kept: an open store, or its file, which is made where it is missing.
+        settings: Rate, limits and where the site is; the defaults where None.
+
+    Yields:
+        One outcome for each, in the order asked. Nothing that the network does is raised. A run that did not come to
+        its end is gone on with by the same call.
+
+    Raises:
+        StoreError: The store cannot be opened, read or written.
+    """
+    asked, settings = distinct(asked), settings or Settings()
+    with ExitStack() as stack:
+        kept = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
+        yield from go_on(asked, kept, settings)
+        kept.end_run(key_of(asked, settings))
+
+
+def key_of(asked: list[str], settings: Settings) -> str:
+    """Name a run: what is asked, and of whom."""
+    return run_key([settings.site, settings.registry, *asked])
+
+
+def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scraped]:
+    """Do what `scrape` does, but leave it to the caller to end the run when the outcomes are safe."""
+    key = key_of(asked, settings)
+    store.begin_run(key, _now())
+    done = store.finished(key)
+    with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
+        programs = (
+            _again(store, key, done[each])
+            if each in done
+            else _finish(_LookUp(each, position, key, store, settings, fetcher))
+            for position, each in enumerate(asked)
+        )
+        yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
+
+
+@dataclass(slots=True)
+class _Job:
+    program: Steps[Scraped]
+    future: "Future[Any] | None" = None
+    scraped: Scraped | None = None
+
+    def step(self, pool: ThreadPoolExecutor) -> None:
+        """Hand the last answer in, and what is asked for next to the threads."""
+        try:
+            self.future = pool.submit(self.program.send(self.future.result() if self.future else None))
+        except StopIteration as end:
+            self.future, self.scraped = None, end.value
+
+
+def _side_by_side(programs: Iterable[Steps[Scraped]], pool: ThreadPoolExecutor, most: int) -> Iterator[Scraped]:
+    """Run at most so many programs at a time, and give their results in the order of the programs."""
+    waiting = iter(programs)
+    jobs: deque[_Job] = deque()
+    while True:
+        for program in islice(waiting, most - len(jobs)):
+            jobs.append(_Job(program))
+            jobs[-1].step(pool)
+        if not jobs:
+            return
+        if jobs[0].scraped is None:
+            wait([job.future for job in jobs if job.future], return_when=FIRST_COMPLETED)
+            for job in jobs:
+                if job.future and job.future.done():
+                    job.step(pool)
+        while jobs and (scraped := jobs[0].scraped):
+            jobs.popleft()
+            yield scraped
+
+
+def _again(store: Store, key: str, position: int) -> Steps[Scraped]:
+    """Give the outcome of an id that an earlier, interrupted go at this run has finished."""
+    row = store.row(key, position)
+    trial = Trial.model_validate_json(row.record) if row.record else None
+    return Scraped(**json.loads(row.outcome), trial=trial)
+    yield  # what makes this a program: it asks for nothing
+
+
+def _finish(look: "_LookUp") -> Steps[Scraped]:
+    """Look an id up and note its end, durably, before anybody hears of it."""
+    scraped = yield from look.up()
+    record = scraped.trial.model_dump_json() if scraped.trial else None
+    look.store.finish(look.key, Row(look.position, look.asked, json.dumps(scraped.row()), record))
+    return scraped
+
+
+class _LookUp:
+    """The search for the page of one id, and what is known of it so far."""
+
+    def __init__(self, asked: str, position: int, key: str, store: Store, settings: Settings, fetcher: Fetcher) -> None:
+        self.asked = asked
+        self.position = position
+        self.key = key
+        self.store = store
+        self.settings = settings
+        self.fetcher = fetcher
+        self.url: str | None = None
+        self.attempts = 0
+
+    def up(self) -> Steps[Scraped]:
+        """Look in the store, then at the addresses that the registry's titles give."""
+        if address := self.address():
+            return (yield from self.given(address))
+        if not _NCT_ID.fullmatch(self.asked):
+            expected = "expected NCT and 8 digits, or the address or slug of a study page"
+            return self.ends("invalid_id", message=f"{expected}, found {self.asked!r}")
+        if known := (yield from self.known()):
+            return known
+        answer: RegistryAnswer = yield partial(registry.lookup, self.fetcher, self.settings, self.asked)
+        self.attempts += answer.attempts
+        if answer.status == "not_found":
+            return self.ends("not_found", message=answer.message)
+        if answer.status == "error":
+            return self.ends(_failure(answer.result), message=answer.message)
+        return (yield from self.resolved(answer))
+
+    def ends(
+        self, outcome: str, *, proof: str | None = None, message: str | None = None, trial: Trial | None = None
+    ) -> Scraped:
+        return Scraped(self.asked, outcome, self.url, self.attempts, proof, message or None, trial)
+
+    def address(self) -> str | None:
+        """Give the address that was asked for instead of an id, if one was."""
+        if self.asked.startswith(self.settings.study_url("")):
+            return self.asked
+        return self.settings.study_url(self.asked) if _SLUG.fullmatch(self.asked) else None
+
+    def given(self, address: str) -> Steps[Scraped]:
+        """Take the page at an address that the user gave."""
+        found = yield from self.page(address)
+        if isinstance(found, Scraped):
+            return found
+        if found is None:
+            return self.ends("unresolved", message=f"expected a study page at {address}, found that there is none")
+        trial = self.read(found.page)
+        return trial if isinstance(trial, Scraped) else self.ends(found.how, proof="address", trial=trial)
+
+    def known(self) -> Steps[Scraped | None]:
+        """Take the page that the store knows to be the id's, if it is still there and still says so."""
+        known = self.store.for_id(self.asked)
+        if known is None:
+            return None
+        found = yield from self.page(known.page.url)
+        if found is None or isinstance(found, Scraped):
+            return found
+        trial = self.read(found.page)
+        if isinstance(trial, Scraped):
+            return trial
+        same = found.page.version_id == known.page.version_id
+        proof = known.proof if same else proof_of(trial, self.asked)
+        return self.accept(found, trial, proof) if proof else None
+
+    def resolved(self, answer: RegistryAnswer) -> Steps[Scraped]:
+        """Try the candidates, one after the other, until one is proven."""
+        wrong = []
+        slugs = candidates(answer, self.store, length=self.settings.slug_length)
+        for slug in slugs:
+            found = yield from self.page(self.settings.study_url(slug))
+            if isinstance(found, Scraped):
+                return found
+            if found is None:
+                continue
+            trial = self.read(found.page)
+            if isinstance(trial, Scraped):
+                return trial
+            proof = proof_of(trial, self.asked, answer)
+            if proof:
+                return self.accept(found, trial, f"{proof} {answer.nct_id}", answer.message)
+            wrong.append(f"{self.url} is of {trial.nct_id or trial.title}")
+        if wrong:
+            return self.ends("mismatch", message=f"expected the page of {self.asked}, found others: {'; '.join(wrong)}")
+        told = f"expected a page at one of {len(slugs)} addresses made of the registry's titles, found none"
+        return self.ends("unresolved", message=f"{told}; give its address, or run `trialscrape index sync` first")
+
+    def accept(self, found: "_Found", trial: Trial, proof: str, message: str | None = None) -> Scraped:
+        """Note the proof, and end with the record. The store's proof holds the id it is of: `title NCT99000001`."""
+        kind, _, nct_id = proof.partition(" ")
+        self.store.set_proof(self.asked, found.page.url, proof)
+        return self.ends(
+            found.how, proof=kind, message=message, trial=with_proven_id(trial, nct_id or self.asked, kind)
+        )
+
+    def read(self, page: Page) -> Trial | Scraped:
+        try:
+            return parser.parse(page.body, url=page.final_url)
+        except PageError as error:
+            return self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
+
+    def page(self, url: str) -> Steps["_Found | Scraped | None"]:
+        """Get a page from the store or the site; None where the site has none."""
+        self.url = url
+        noted = self.store.noted(self.key, self.asked, url)
+        kept = self.store.latest(url)
+        if noted and kept:
+            self.attempts += noted.attempts
+            return self.found(noted.how, kept)
+        if kept and kept.checked_at > _now() - self.settings.max_age:
+            return self.found("cached", kept)
+        validators = Validators(kept.etag, kept.last_modified) if kept else None
+        fetched: Fetched = yield partial(self.fetcher.get, url, validators=validators)
+        self.attempts += fetched.attempts
+        if fetched.status in _GONE:
+            return None
+        if fetched.result not in {"ok", "not_modified"}:
+            return self.ends(_failure(fetched.result), message=fetched.message)
+        how = self.keep(fetched)
+        page = self.store.latest(url)
+        return self.found(how, page) if page else None
+
+    def keep(self, fetched: Fetched) -> str:
+        """Keep what was fetched, and note that it was, so that this run never asks for it again."""
+        with self.store.transaction():
+            if fetched.result == "not_modified":
+                self.store.touch(fetched.url, _now(), etag=fetched.etag, last_modified=fetched.last_modified)
+                how = "unchanged"
+            else:
+                how = "ok" if self.store.add_page(_fresh(fetched), ids=[self.asked]).is_new else "unchanged"
+            self.store.note(self.key, self.asked, fetched.url, Note(how, fetched.attempts))
+        return how
+
+    def found(self, how: str, page: Page) -> "_Found":
+        self.url = page.final_url
+        return _Found(how, page)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A page, and how it was come by: `ok` where the site sent a new one, `unchanged`, or `cached`."""
+
+    how: str
+    page: Page
+
+
+def _fresh(fetched: Fetched) -> Fresh:
+    return Fresh(
+        url=fetched.url,
+        final_url=fetched.final_url,
+        fetched_at=_now(),
+        status=fetched.status or 0,
+        body=fetched.body,
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        content_type=fetched.content_type,
+    )
+
+
+def _failure(result: str) -> str:
+    """Name the outcome of a request that brought no page: an answer that nobody expects is the server's fault."""
+    return "server_error" if result in {"ok", "http_status", "not_modified"} else result
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,195 @@
+"""Every assumption about the site and the registry, and every default of politeness, in one frozen dataclass.
+
+The words behind a field say how sure it is: *known* is published, *fairly* is seen by several readers of the site,
+*guess* is nobody's word. Each field can be set by an environment variable: `rate` by `TRIALSCRAPE_RATE`, and so on.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from trialscrape.errors import TrialscrapeError
+
+PREFIX = "TRIALSCRAPE_"
+
+# Nine digits of days are the longest that a timedelta holds.
+_AGE = re.compile(r"([0-9]{1,9})([dhm])", re.ASCII)
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+class SettingsError(TrialscrapeError):
+    """A setting that cannot be used; the message names it, what was expected and what was found."""
+
+
+def parse_age(text: str) -> timedelta:
+    """Read an age: `7d`, `12h`, `30m`, or `0` for "always ask again".
+
+    Raises:
+        SettingsError: Anything else.
+    """
+    asked = text.strip().lower()
+    if asked == "0":
+        return timedelta(0)
+    found = _AGE.fullmatch(asked)
+    if not found:
+        raise SettingsError(f"expected an age as 7d, 12h, 30m or 0, found {text!r}")
+    count, unit = found.groups()
+    return timedelta(**{_UNITS[unit]: int(count)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run takes for granted. Times are seconds, sizes are bytes.
+
+    Raises:
+        SettingsError: A value that cannot be used, on construction.
+    """
+
+    site: str = "https://ctv.veeva.com"
+    """Scheme and host of the site. *known*"""
+    registry: str = "https://clinicaltrials.gov"
+    """Scheme and host of the registry; its records are at `/api/v2/studies/<id>`. *known*"""
+    study_path: str = "/study/"
+    """What stands before the slug of a study page. *known*"""
+    forbidden_path: str = "/study-search"
+    """Never asked for, whatever robots.txt says. *known*: the site's robots.txt forbids it"""
+    slug_length: int = 100
+    """Where the site cuts a slug, in characters. *fairly*: the longest seen"""
+
+    rate: float = 1.0
+    """Requests a second over all hosts of a run. *fairly*: other readers keep to 2 and met no blocking"""
+    concurrency: int = 2
+    """Requests in flight. *fairly*: other readers use 3"""
+    crawl_delay_limit: float = 120.0
+    """A robots.txt that asks for a longer delay than this is taken as a refusal. *guess*"""
+    contact: str = ""
+    """Whom the site may write to: a mail address or URL, sent in the User-Agent."""
+
+    max_age: timedelta = timedelta(days=7)
+    """A kept page younger than this is not asked for again. *guess*: how often pages change is unknown"""
+
+    connect_timeout: float = 10.0
+    """For the connection, TLS included. *guess*"""
+    read_timeout: float = 30.0
+    """For the next bytes of an answer. *guess*"""
+    total_timeout: float = 60.0
+    """For a request from its first to its last byte. *guess*"""
+
+    retries: int = 3
+    """How often a request is sent again after a fault that may pass."""
+    backoff: float = 1.0
+    """The first wait before a retry; it doubles with each, and up to as much again is added by chance."""
+    backoff_limit: float = 30.0
+    """The longest wait that nobody asked for."""
+    retry_after_limit: float = 120.0
+    """A host that asks for a longer pause than this is left alone for the rest of the run. *guess*"""
+
+    body_limit: int = 20_000_000
+    """The largest body taken, after decompression. *guess*: known pages are below 1 MB"""
+    redirects: int = 5
+    """How many redirects are followed, on the same scheme, host and port only."""
+
+    robots_limit: int = 500_000
+    """How much of a robots.txt is read; RFC 9309 asks for at least 500 KiB of a larger one to be looked at."""
+    robots_asks: int = 5
+    """How often a robots.txt that did not answer is asked for in one run, each time with its retries."""
+    robots_pause: float = 60.0
+    """How long to wait before a robots.txt that did not answer is asked for again."""
+
+    def __post_init__(self) -> None:
+        for name in ("site", "registry"):
+            _check_origin(name, getattr(self, name))
+        for name in ("study_path", "forbidden_path"):
+            path = getattr(self, name)
+            _check(name, "a path that starts with /", path, good=path.startswith("/"))
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, int | float):
+                _check_number(entry.name, value)
+        _check("max_age", "an age of 0 or more", self.max_age, good=self.max_age >= timedelta(0))
+        printable = self.contact.isascii() and self.contact.isprintable() and not set("()\\") & set(self.contact)
+        _check("contact", "printable ASCII without brackets and backslashes", self.contact, good=printable)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], **given: Any) -> "Settings":  # noqa: ANN401 - fields of all types
+        """Take what `TRIALSCRAPE_…` variables set, and the defaults for the rest.
+
+        Args:
+            environ: The environment; other variables are passed over, empty ones count as not set.
+            given: Fields that are set already, say by an option of the command; they win.
+
+        Raises:
+            SettingsError: A `TRIALSCRAPE_…` variable that is no setting, or a value that cannot be read.
+        """
+        known = {PREFIX + entry.name.upper(): entry for entry in fields(cls)}
+        values: dict[str, Any] = {}
+        for variable, text in environ.items():
+            if not variable.startswith(PREFIX) or not text.strip():
+                continue
+            if variable not in known:
+                raise SettingsError(f"expected a variable out of {', '.join(known)}; found {variable}")
+            entry = known[variable]
+            values[entry.name] = _read(variable, text.strip(), entry.default)
+        return cls(**values | given)
+
+    @property
+    def user_agent(self) -> str:
+        """Name, version and contact, as every request says them."""
+        product = f"trialscrape/{version('trialscrape')}"
+        return f"{product} (+{self.contact})" if self.contact else product
+
+    def study_url(self, slug: str) -> str:
+        """Return the address of a study page."""
+        return f"{self.site.rstrip('/')}{self.study_path}{quote(slug, safe='')}"
+
+    def registry_url(self, nct_id: str) -> str:
+        """Return the address of a registry record, without the fields wanted."""
+        return f"{self.registry.rstrip('/')}/api/v2/studies/{quote(nct_id, safe='')}"
+
+
+# Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
+_MAY_BE_ZERO = {"retries", "redirects", "backoff", "backoff_limit", "retry_after_limit", "robots_pause"}
+
+
+def _check(name: str, expected: str, found: object, *, good: bool) -> None:
+    if not good:
+        raise SettingsError(f"setting {name}: expected {expected}, found {str(found)!r}")
+
+
+def _check_number(name: str, value: float) -> None:
+    zero = name in _MAY_BE_ZERO
+    good = math.isfinite(value) and (value > 0 or (zero and value == 0))
+    _check(name, "a number of 0 or more" if zero else "a number above 0", value, good=good)
+
+
+def _check_origin(name: str, value: str) -> None:
+    expected = "scheme and host, as https://ctv.veeva.com"
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    bare = good and parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in value)
+    _check(name, expected, value, good=bare)
+
+
+def _read(variable: str, text: str, default: object) -> object:
+    """Read the text of a variable as the type that its field's default has."""
+    try:
+        if isinstance(default, timedelta):
+            return parse_age(text)
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except SettingsError as error:
+        raise SettingsError(f"{variable}: {error}") from None
+    except ValueError:
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        raise SettingsError(f"{variable}: expected {kind}, found {text!r}") from None
+    return text

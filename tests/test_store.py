@@ -1,0 +1,721 @@
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from trialscrape import store as store_module
+from trialscrape.store import MIGRATIONS, Fetched, Row, Store, StoreError, run_key
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+LATEST = NOON + timedelta(hours=2)
+URL = "https://ctv.example/study/walking-for-knee-pain"
+OTHER = "https://ctv.example/study/swimming-for-knee-pain"
+SITEMAP = "https://ctv.example/sitemap.xml"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "trialscrape.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store.open(path) as store:
+        yield store
+
+
+def fetched(body: bytes = b"<p>walking</p>", at: datetime = NOON, url: str = URL, etag: str | None = '"1"') -> Fetched:
+    return Fetched(url, url, at, 200, body, etag, "Sun, 01 Mar 2026 12:00:00 GMT", "text/html; charset=utf-8")
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(script: str, *arguments: object) -> str:
+    process = start(script, *arguments)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    return output.strip()
+
+
+# Pages
+
+
+def test_a_page_is_kept_as_it_was_fetched(path: Path) -> None:
+    body = bytes(range(256)) * 400
+    with Store.open(path) as store:
+        added = store.add_page(
+            Fetched(URL, URL + "-1", NOON, 200, body, '"e"', "date", "text/html"), ids=["NCT99000001"]
+        )
+        assert added == (1, True)
+    with Store.open(path) as store:
+        page = store.latest(URL)
+    assert page is not None
+    assert (page.url, page.final_url, page.fetched_at, page.checked_at) == (URL, URL + "-1", NOON, NOON)
+    assert (page.status, page.body, page.etag, page.last_modified) == (200, body, '"e"', "date")
+    assert (page.content_type, page.version_id, len(page.sha256)) == ("text/html", 1, 64)
+
+
+@pytest.mark.parametrize("body", [b"", b"x", os.urandom(300_000)], ids=["empty", "one byte", "incompressible"])
+def test_any_body_comes_back(store: Store, body: bytes) -> None:
+    store.add_page(fetched(body))
+    page = store.latest(URL)
+    assert page is not None
+    assert page.body == body
+
+
+def test_an_unchanged_page_only_renews_its_check(store: Store) -> None:
+    store.add_page(fetched())
+    assert store.add_page(fetched(at=LATER, etag='"2"')) == (1, False)
+    (page,) = store.versions(URL)
+    assert (page.fetched_at, page.checked_at, page.etag) == (NOON, LATER, '"2"')
+
+
+def test_the_same_bytes_with_another_status_are_another_version(store: Store) -> None:
+    store.add_page(fetched())
+    assert store.add_page(Fetched(URL, URL, LATER, 404, b"<p>walking</p>")).is_new
+
+
+def test_a_page_that_changes_and_changes_back_has_three_versions(store: Store) -> None:
+    for hour, body in enumerate((b"a", b"b", b"a")):
+        assert store.add_page(fetched(body, NOON + timedelta(hours=hour))).is_new
+    assert [page.body for page in store.versions(URL)] == [b"a", b"b", b"a"]
+    assert [page.version_id for page in store.all_versions()] == [1, 2, 3]
+
+
+def test_what_is_fetched_is_the_latest_even_if_the_clock_was_put_back(store: Store) -> None:
+    store.add_page(fetched(b"old", LATER))
+    store.add_page(fetched(b"new", NOON))
+    page = store.latest(URL)
+    assert page is not None
+    assert (page.body, page.fetched_at) == (b"new", LATER)
+
+
+def test_an_archive_gives_older_versions(store: Store) -> None:
+    store.add_page(fetched(b"new", LATER))
+    assert store.add_page(fetched(b"old", NOON), historic=True).is_new
+    assert not store.add_page(fetched(b"old", NOON), historic=True).is_new
+    assert not store.add_page(fetched(b"new", LATER), historic=True).is_new
+    assert store.add_page(fetched(b"newest", LATEST), historic=True).is_new
+    assert [page.body for page in store.versions(URL)] == [b"old", b"new", b"newest"]
+
+
+def test_not_modified(store: Store) -> None:
+    store.add_page(fetched())
+    store.touch(URL, LATER)
+    store.touch(URL, NOON, last_modified="new date")
+    page = store.latest(URL)
+    assert page is not None
+    assert (page.checked_at, page.etag, page.last_modified) == (LATER, '"1"', "new date")
+
+
+def test_not_modified_needs_a_page(store: Store, path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.touch(URL, LATER)
+    assert str(caught.value) == f"{path}: expected a page that is kept, found none of {URL}: add it first"
+
+
+def test_a_time_without_its_zone_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="expected a time with its zone, found 2026-03-01T12:00:00"):
+        store.add_page(fetched(at=NOON.replace(tzinfo=None)))
+    assert store.latest(URL) is None
+
+
+def test_pages_come_in_the_order_of_their_addresses_with_their_latest_version(store: Store) -> None:
+    store.add_page(fetched(b"1"))
+    store.add_page(fetched(b"2", url=OTHER))
+    store.add_page(fetched(b"3", LATER))
+    assert [(page.url, page.body) for page in store.pages()] == [(URL, b"3"), (OTHER, b"2")]
+
+
+def test_pages_may_be_added_while_they_are_read(store: Store) -> None:
+    store.add_page(fetched())
+    urls = []
+    for page in store.pages():
+        urls.append(page.url)
+        if len(urls) < 5:
+            store.add_page(fetched(url=f"{URL}-{len(urls)}"))
+    assert urls == [URL, *(f"{URL}-{number}" for number in range(1, 5))]
+
+
+def test_threads_take_turns(store: Store) -> None:
+    def add(name: int) -> None:
+        for number in range(20):
+            store.add_page(fetched(url=f"{URL}-{name}-{number}"), ids=[f"NCT99{name:03}{number:03}"])
+            assert store.latest(f"{URL}-{name}-{number}")
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(1 for _ in store.pages()) == 80
+
+
+def test_a_transaction_is_whole_or_nothing(store: Store) -> None:
+    with pytest.raises(KeyError), store.transaction():  # noqa: PT012  # what is undone is the point
+        store.add_page(fetched())
+        with store.transaction():
+            store.add_page(fetched(url=OTHER))
+        raise KeyError
+    assert list(store.pages()) == []
+    store.add_page(fetched())
+    assert len(list(store.pages())) == 1
+
+
+def test_a_body_that_was_damaged_is_never_given(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched())
+    database = sqlite3.connect(path)
+    database.execute("UPDATE version SET body = zeroblob(20)")
+    database.commit()
+    database.close()
+    with Store.open(path) as store, pytest.raises(StoreError) as caught:
+        store.latest(URL)
+    assert str(caught.value) == (
+        f"{path}: the body of {URL} kept at 2026-03-01T12:00:00Z is not what was written: the file is damaged; keep a"
+        " copy, and start with a new store"
+    )
+
+
+# Ids
+
+
+def test_the_page_of_an_id_is_the_one_that_was_proven(store: Store) -> None:
+    store.add_page(fetched(), ids=["NCT99000001"])
+    store.add_page(fetched(url=OTHER), ids=["NCT99000001", "NCT99000002"])
+    assert store.for_id("NCT99000001") is None
+    store.set_proof("NCT99000001", OTHER, "identifier")
+    known = store.for_id("NCT99000001")
+    assert known is not None
+    assert (known.page.url, known.proof, known.is_latest) == (OTHER, "identifier", True)
+    assert store.urls_for("NCT99000001") == ((URL, None), (OTHER, "identifier"))
+    assert store.ids_of(OTHER) == ("NCT99000001", "NCT99000002")
+    store.set_proof("NCT99000001", OTHER, None)
+    assert store.for_id("NCT99000001") is None
+
+
+def test_a_changed_page_must_be_proven_again(store: Store) -> None:
+    store.add_page(fetched())
+    store.set_proof("NCT99000001", URL, "identifier")
+    store.add_page(fetched(b"<p>another study</p>", LATER))
+    known = store.for_id("NCT99000001")
+    assert known is not None
+    assert (known.page.body, known.is_latest) == (b"<p>walking</p>", False)
+    store.set_proof("NCT99000001", URL, "title and sponsor")
+    known = store.for_id("NCT99000001")
+    assert known is not None
+    assert (known.page.fetched_at, known.proof, known.is_latest) == (LATER, "title and sponsor", True)
+
+
+def test_of_two_proven_pages_the_one_checked_last_counts(store: Store) -> None:
+    for url in (URL, OTHER):
+        store.add_page(fetched(url=url))
+        store.set_proof("NCT99000001", url, "identifier")
+    store.touch(URL, LATER)
+    known = store.for_id("NCT99000001")
+    assert known is not None
+    assert known.page.url == URL
+
+
+def test_a_proof_needs_a_page(store: Store) -> None:
+    with pytest.raises(StoreError, match="expected a page that is kept"):
+        store.set_proof("NCT99000001", URL, "identifier")
+
+
+# Runs
+
+
+def test_a_run_is_gone_on_with(path: Path) -> None:
+    key = run_key(["NCT99000001", "NCT99000002"])
+    rows = [Row(position, f"NCT990{position:05}", '{"outcome": "ok"}', "{}\n") for position in range(450)]
+    with Store.open(path) as store:
+        assert store.begin_run(key, NOON).finished == 0
+        for row in reversed(rows[:-1]):
+            store.finish(key, row)
+        store.finish(key, Row(449, "NCT99000449", "interrupted", None))
+        store.finish(key, rows[-1])
+    with Store.open(path) as store:
+        begun = store.begin_run(key, LATER)
+        assert (begun.started_at, begun.finished) == (NOON, 450)
+        assert list(store.rows(key)) == rows
+        assert list(store.finished(key).items())[:2] == [("NCT99000000", 0), ("NCT99000001", 1)]
+        assert [(one.key, one.finished) for one in store.runs()] == [(key, 450)]
+        store.end_run(key)
+        assert store.runs() == ()
+        assert list(store.rows(key)) == []
+        assert store.begin_run(key, LATER).started_at == LATER
+
+
+def test_an_id_is_finished_once(store: Store) -> None:
+    store.begin_run("key", NOON)
+    store.finish("key", Row(0, "NCT99000001", "{}", None))
+    with pytest.raises(StoreError, match="it cannot be used as asked"):
+        store.finish("key", Row(1, "NCT99000001", "{}", None))
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        store.finish("another", Row(0, "NCT99000001", "{}", None))
+
+
+def test_the_key_of_a_run_tells_what_was_asked_apart() -> None:
+    assert run_key(["ab", "c"]) != run_key(["a", "bc"])
+    assert run_key(["ab", "c"]) == run_key(("ab", "c"))
+
+
+# Opening
+
+
+def test_a_store_is_held_by_one(store: Store, path: Path) -> None:
+    store.add_page(fetched())
+    with pytest.raises(StoreError) as caught:
+        Store.open(path)
+    assert str(caught.value) == (
+        f"{path}: expected to use the store alone, found it in use by process {os.getpid()}: wait for that run to end"
+        f" or stop it, or name another store. The lock {path}.lock ends with its process and need not be removed"
+    )
+
+
+def test_a_store_can_be_read_beside_the_one_who_holds_it(store: Store, path: Path) -> None:
+    store.add_page(fetched())
+    with Store.open(path, lock=False) as reader:
+        assert reader.latest(URL)
+        store.add_page(fetched(url=OTHER))
+        assert reader.latest(OTHER)
+        with pytest.raises(StoreError, match="it cannot be written"):
+            reader.add_page(fetched(b"", LATER))
+
+
+HOLD = """
+import sys, time
+from trialscrape.store import Store
+with Store.open(sys.argv[1]) as store:
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_of_a_killed_process_is_gone(path: Path) -> None:
+    holder = start(HOLD, path)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(StoreError, match=f"in use by process {holder.pid}:"):
+        Store.open(path)
+    holder.kill()
+    holder.communicate()
+    with Store.open(path) as store:
+        assert list(store.pages()) == []
+
+
+def test_another_name_of_the_file_is_the_same_lock(store: Store, path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    assert store
+    with pytest.raises(StoreError, match="expected to use the store alone"):
+        Store.open(link)
+
+
+def made_by_another(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE recipe (name TEXT)")
+    database.commit()
+    database.close()
+
+
+def made_by_a_newer(path: Path) -> None:
+    Store.open(path).close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+NEWER = (
+    f"expected a store of version {len(MIGRATIONS)} or older, found version 99: a newer trialscrape wrote it; update"
+    " trialscrape, or name another store"
+)
+TEXT = (
+    "expected a store made by trialscrape, found another kind of file: name another store (SQLITE_NOTADB: file is not a"
+    " database)"
+)
+REFUSED = [
+    (made_by_another, "expected a store made by trialscrape, found another SQLite file: name another store"),
+    (made_by_a_newer, NEWER),
+    (lambda path: path.write_text("NCT99000001\n" * 200), TEXT),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), REFUSED, ids=["foreign", "newer", "text"])
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_file_that_is_no_store_of_ours_is_refused_and_left_alone(
+    path: Path,
+    make: object,
+    message: str,
+    lock: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    assert callable(make)
+    make(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        Store.open(path, lock=lock)
+    assert str(caught.value) == f"{path}: {message}"
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a b.db", "100%41.db", "what?mode=ro.db", "a#b.db", "étude.db"])
+def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
+    with Store.open(tmp_path / name) as store:
+        store.add_page(fetched())
+    assert sorted(file.name for file in tmp_path.iterdir()) == [name, f"{name}.lock"]
+    with Store.open(tmp_path / name, lock=False) as store:
+        assert store.latest(URL)
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="it cannot be opened: check that you may read and write the file"):
+        Store.open(tmp_path)
+
+
+def test_a_store_needs_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "trialscrape.db"
+    with pytest.raises(StoreError) as caught:
+        Store.open(path)
+    assert str(caught.value) == f"{path}: expected a folder to put the store in, found no {path.parent}: make it first"
+
+
+def test_reading_needs_a_store(path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store.open(path, lock=False)
+    assert str(caught.value) == f"{path}: expected a store, found no such file: `trialscrape scrape` makes one"
+
+
+def test_an_empty_file_becomes_a_store(path: Path) -> None:
+    path.touch()
+    with Store.open(path) as store:
+        store.add_page(fetched())
+        assert store.latest(URL)
+
+
+def test_a_damaged_file_is_told(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched(os.urandom(100_000)))
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 60_000)
+    with pytest.raises(StoreError, match="the file is damaged: keep a copy, and start with a new store"):  # noqa: SIM117  # whichever of them meets it
+        with Store.open(path) as store:
+            list(store.pages())
+
+
+def older_store(path: Path, version: int) -> None:
+    """Make a file as the code of an older version made it."""
+    database = sqlite3.connect(path)
+    for statements in MIGRATIONS[:version]:
+        for statement in statements:
+            database.execute(statement)
+    database.execute(f"PRAGMA application_id = {store_module.APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {version}")
+    database.execute("INSERT INTO run VALUES ('key', '2026-03-01T12:00:00Z')")
+    database.execute("INSERT INTO finished VALUES ('key', 0, 'NCT99000001', '{}', NULL)")
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize("lock", [True, False])
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_an_older_store_is_brought_up_to_date(path: Path, version: int, lock: bool) -> None:  # noqa: FBT001  # a parameter
+    older_store(path, version)
+    with Store.open(path, lock=lock) as store:
+        assert store.finished("key") == {"NCT99000001": 0}
+        assert store.index_status().slugs == 0
+        assert store.near("walking-for-knee-pain") == ()
+    with Store.open(path) as store:
+        store.replace_shard("s", ["walking-for-knee-pain"], NOON)
+
+
+def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    older_store(path, 1)
+    broken = (*MIGRATIONS[1], "CREATE TABLE run (again TEXT)")
+    monkeypatch.setattr(store_module, "MIGRATIONS", (MIGRATIONS[0], broken))
+    with pytest.raises(StoreError, match="table run already exists"):
+        Store.open(path)
+    monkeypatch.undo()
+    with Store.open(path) as store:
+        assert store.finished("key") == {"NCT99000001": 0}
+
+
+def test_sqlite_without_fts5_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_INDEX_MODULE", "fts_that_was_left_out")
+    with pytest.raises(StoreError) as caught:
+        Store.open(path)
+    assert str(caught.value) == (
+        f"{path}: this Python's SQLite was built without fts_that_was_left_out, which the slug index needs: use a"
+        " Python whose SQLite has it (those of python.org and of the common distributions do)"
+    )
+
+
+# What can happen to the disk and the process
+
+WRITE = """
+import sys
+from datetime import datetime, UTC
+from trialscrape.store import Store, Fetched, Row
+now = datetime.now(UTC)
+with Store.open(sys.argv[1]) as store:
+    store.begin_run("key", now)
+    number = len(store.finished("key"))
+    while True:
+        nct_id, url = f"NCT99{number:06}", f"https://ctv.example/study/{number}"
+        store.add_page(Fetched(url, url, now, 200, b"page %d " % number * 2000), ids=[nct_id])
+        store.set_proof(nct_id, url, "identifier")
+        store.finish("key", Row(number, nct_id, "outcome", f"record {number}"))
+        print(number, flush=True)
+        number += 1
+"""
+
+
+def test_a_killed_run_has_all_that_it_said_was_finished(path: Path) -> None:
+    chance = random.Random(3)  # noqa: S311  # moments to kill at, not secrets
+    said = -1
+    for _ in range(25):
+        writer = start(WRITE, path)
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(chance.random() * 0.06)
+        writer.send_signal(signal.SIGKILL)
+        said = int((first + writer.communicate()[0]).split("\n")[-2])
+        with Store.open(path, lock=False) as reader:
+            rows = list(reader.rows("key"))
+        with Store.open(path) as store:
+            assert list(store.rows("key")) == rows
+            assert len(rows) in (said + 1, said + 2)  # the last may be written and not yet said
+            assert rows == [Row(n, f"NCT99{n:06}", "outcome", f"record {n}") for n in range(len(rows))]
+    with Store.open(path) as store:
+        for row in rows:
+            known = store.for_id(row.nct_id)
+            assert known is not None
+            assert known.page.body == b"page %d " % row.position * 2000
+    database = sqlite3.connect(path)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+    assert said > 20
+
+
+FILL = """
+import os, resource, sys
+from datetime import datetime, UTC
+from trialscrape.store import Store, StoreError, Fetched, Row
+now = datetime.now(UTC)
+store = Store.open(sys.argv[1])
+store.begin_run("key", now)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+number = 0
+try:
+    while True:
+        url = f"https://ctv.example/study/{number}"
+        store.add_page(Fetched(url, url, now, 200, os.urandom(100_000)))
+        store.finish("key", Row(number, f"NCT99{number:06}", "outcome", "record"))
+        number += 1
+except StoreError as error:
+    print(number, error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert len(store.finished("key")) == number
+store.finish("key", Row(number, "NCT99999999", "outcome", "record"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit on file sizes is one of POSIX")
+def test_a_full_disk_is_told_and_loses_nothing(path: Path) -> None:
+    number, message = run(FILL, path).split(" ", 1)
+    assert message.startswith(f"{path}: ")
+    assert "give the same command again, all that was finished is kept" in message
+    with Store.open(path) as store:
+        assert len(store.finished("key")) == int(number) + 1 > 5
+        assert sum(1 for _ in store.pages()) >= int(number)
+
+
+AS_NOBODY = """
+import os, sys
+from trialscrape.store import Store, StoreError
+if os.geteuid() == 0:
+    os.setuid(65534)
+for lock in (True, False):
+    try:
+        with Store.open(sys.argv[1], lock=lock) as store:
+            print([page.body for page in store.pages()])
+    except StoreError as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder that other users can enter, and its parents too while the test runs."""
+    folder = tmp_path_factory.mktemp("open")
+    closed = [
+        one for one in (folder, *folder.parents) if one.stat().st_uid == os.geteuid() and not one.stat().st_mode & 1
+    ]
+    modes = {one: one.stat().st_mode for one in closed}
+    for one in closed:
+        one.chmod(0o755)
+    yield folder
+    for one, mode in modes.items():
+        one.chmod(mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
+def test_a_read_only_folder_can_be_read_and_tells_that_it_cannot_be_written(open_folder: Path) -> None:
+    path = open_folder / "trialscrape.db"
+    with Store.open(path) as store:
+        store.add_page(fetched())
+    Path(f"{path}.lock").unlink()
+    path.chmod(0o444)
+    open_folder.chmod(0o555)
+    written, read = run(AS_NOBODY, path).split("\n")
+    open_folder.chmod(0o755)
+    assert written.startswith(f"{path}: it cannot be opened: check that you may read and write the file and its folder")
+    assert read == "[b'<p>walking</p>']"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files are those of POSIX")
+def test_a_file_that_may_not_be_read_is_told(open_folder: Path) -> None:
+    path = open_folder / "trialscrape.db"
+    Store.open(path).close()
+    path.chmod(0)
+    open_folder.chmod(0o755)
+    for message in run(AS_NOBODY, path).split("\n"):
+        assert message.startswith(f"{path}: it cannot be opened: check that you may read and write the file")
+
+
+# The slug index
+
+SLUGS = [
+    "walking-for-knee-pain",
+    "walking-for-knee-pain-1",
+    "swimming-for-knee-pain-in-older-adults",
+    "fasudil-in-alport-syndrome-a-pilot-study",
+    "a-pilot-study-of-sleep",
+]
+
+
+def test_a_shard_is_replaced_by_what_it_lists_now(store: Store) -> None:
+    assert store.replace_shard("s", SLUGS, NOON, etag='"1"', last_modified="date") == (5, 0)
+    assert store.replace_shard("s", [*SLUGS[1:], SLUGS[1], "new-one"], LATER, etag='"2"') == (1, 1)
+    assert not store.slug_exists("walking-for-knee-pain")
+    assert store.slug_exists("new-one")
+    shard = store.shard("s")
+    assert shard is not None
+    assert (shard.etag, shard.last_modified, shard.synced_at, shard.slugs) == ('"2"', None, LATER, 5)
+    assert "walking-for-knee-pain" not in [near.slug for near in store.near("walking-for-knee-pain")]
+    assert store.shard("t") is None
+
+
+def test_a_slug_of_two_shards_stays_until_both_drop_it(store: Store) -> None:
+    store.replace_shard("s", ["both", "only-s"], NOON)
+    assert store.replace_shard("t", ["both"], NOON) == (0, 0)
+    assert store.replace_shard("s", ["only-s"], LATER) == (0, 0)
+    assert store.slug_exists("both")
+    assert store.replace_shard("t", [], LATER) == (0, 1)
+    assert not store.slug_exists("both")
+
+
+def test_a_part_of_a_shard_takes_nothing_away_and_is_asked_for_again(store: Store) -> None:
+    store.replace_shard("s", ["one", "two"], NOON, etag='"1"')
+    assert store.replace_shard("s", ["three"], LATER, etag='"2"', is_whole=lambda: False) == (1, 0)
+    shard = store.shard("s")
+    assert shard is not None
+    assert (shard.etag, shard.synced_at, shard.slugs) == (None, NOON, 3)
+
+
+def test_a_shard_that_fails_while_it_is_read_changes_nothing(store: Store) -> None:
+    def slugs() -> Iterator[str]:
+        yield "two"
+        raise KeyError
+
+    store.replace_shard("s", ["one"], NOON)
+    with pytest.raises(KeyError):
+        store.replace_shard("s", slugs(), LATER)
+    assert store.slug_exists("one")
+    assert not store.slug_exists("two")
+
+
+def test_shards_can_be_dropped(store: Store) -> None:
+    store.replace_shard("s", ["one", "both"], NOON)
+    store.replace_shard("t", ["two", "both"], NOON)
+    assert store.drop_shards(keep=["t"]) == 1
+    assert store.shards() == ("t",)
+    assert [store.slug_exists(slug) for slug in ("one", "two", "both")] == [False, True, True]
+
+
+def test_status_of_the_index(store: Store) -> None:
+    status = store.index_status()
+    assert (status.shards, status.slugs, status.oldest_sync, status.unfinished_since) == (0, 0, None, None)
+    sync = store.begin_sync(SITEMAP, NOON, not_before=NOON)
+    store.replace_shard("s", ["one"], NOON, sync=sync)
+    store.replace_shard("t", ["two"], LATER, sync=sync)
+    status = store.index_status()
+    assert (status.shards, status.slugs) == (2, 2)
+    assert (status.oldest_sync, status.newest_sync, status.unfinished_since) == (NOON, LATER, NOON)
+    store.end_sync(sync, LATEST)
+    assert store.index_status().unfinished_since is None
+
+
+def test_a_sync_is_gone_on_with_unless_it_is_old_or_has_ended(store: Store) -> None:
+    sync = store.begin_sync(SITEMAP, NOON, not_before=NOON)
+    store.replace_shard("s", ["one"], NOON, sync=sync)
+    again = store.begin_sync(SITEMAP, LATER, not_before=NOON)
+    assert (again.sync_id, again.started_at, again.done) == (sync.sync_id, NOON, frozenset({"s"}))
+    renewed = store.begin_sync(SITEMAP, LATEST, not_before=LATER)
+    assert (renewed.started_at, renewed.done) == (LATEST, frozenset())
+    store.touch_shard("s", LATEST, sync=renewed)
+    assert store.begin_sync(SITEMAP, LATEST, not_before=NOON).done == {"s"}
+    store.end_sync(renewed, LATEST)
+    assert store.begin_sync(SITEMAP, LATEST, not_before=NOON).done == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("walking-for-knee-pain", "walking-for-knee-pain"),
+        ("walking-for-knee-pa", "walking-for-knee-pain"),
+        ("walking-for-knee-pain-1-and-more", "walking-for-knee-pain-1"),
+        ("pilot-study-of-fasudil-for-alport-syndrome", "fasudil-in-alport-syndrome-a-pilot-study"),
+        ("older-adults-who-swim-swimming-and-pain", "swimming-for-knee-pain-in-older-adults"),
+    ],
+)
+def test_near_misses(store: Store, wanted: str, found: str) -> None:
+    store.replace_shard("s", SLUGS, NOON)
+    near = store.near(wanted)
+    assert near[0].slug == found
+    assert [one.score for one in near] == sorted((one.score for one in near), reverse=True)
+    assert all(0 <= one.score <= 1 for one in near)
+    assert store.near(wanted, limit=1) == near[:1]
+
+
+def test_more_words_help_where_the_slug_is_cut(store: Store) -> None:
+    store.replace_shard("s", [f"study-{n}-of-pain" for n in range(3000)] + ["rare-fasudil"], NOON)
+    assert store.near("study-of-pain", ["fasudil", "rare"])[0].slug == "rare-fasudil"
+    assert store.near("pain-of-study-77")[0].slug == "study-77-of-pain"
+
+
+def test_only_common_words_are_looked_up_together(store: Store) -> None:
+    common = [f"study-of-pain-{chr(97 + n // 26 % 26)}{chr(97 + n % 26)}{n}" for n in range(2500)]
+    store.replace_shard("s", [*common, "zz-of-pain-study"], NOON)
+    assert all("pain" in near.slug for near in store.near("of-pain-study"))
+
+
+def test_slugs_that_are_not_ascii_or_hold_quotes_are_no_trouble(store: Store) -> None:
+    odd = ['caf%C3%A9-"study"', "étude-du-sommeil", "UPPER_case", "-", "*"]
+    assert store.replace_shard("s", odd, NOON) == (5, 0)
+    assert store.near('caf-"study" OR * AND', ['"', "NEAR("])
+    assert store.replace_shard("s", [], LATER) == (0, 5)
+    assert store.near("etude") == ()
