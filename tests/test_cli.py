@@ -268,7 +268,9 @@ def test_schema_describes_the_record() -> None:
 
 def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = parser.parse
-    monkeypatch.setattr(parser, "parse", lambda page, file: 1 / 0 if "b.txt" in file else real(page, file=file))
+    monkeypatch.setattr(
+        parser, "parse", lambda page, file, url: 1 / 0 if "b.txt" in file else real(page, file=file, url=url)
+    )
     got = list(trialscrape.parse_files([folder]))
     assert [each.outcome for each in got] == ["ok", "internal_error", "ok"]
     assert got[1].message == "trialscrape failed on this page, please report it: ZeroDivisionError('division by zero')"

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO, NoReturn
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from trialscrape import __version__, export, sources, survey
-from trialscrape.display import display, printable
-from trialscrape.outcomes import Outcome, outcome_of
+from trialscrape import __version__, cli_scrape, export, sources, survey
+from trialscrape.display import display
+from trialscrape.outcomes import Outcome, outcomes_of
 from trialscrape.records import TracedTrial, Trial
+from trialscrape.terminal import Output, fail_usage, printable, progress, tell
 
 app = typer.Typer(
     help="Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for.",
@@ -36,6 +36,11 @@ Paths = Annotated[
         metavar="PATH…", help="Saved pages: files, folders (recursively), or - for stdin.", show_default=False
     ),
 ]
+
+
+app.command()(cli_scrape.scrape)
+app.add_typer(cli_scrape.index, name="index")
+app.add_typer(cli_scrape.store_commands, name="store")
 
 
 class Format(StrEnum):
@@ -65,9 +70,7 @@ def main(
 def parse(
     paths: Paths,
     *,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File for the records; default is stdout.")
-    ] = None,
+    output: Output = None,
     format_: Annotated[Format, typer.Option("--format", help="JSON lines, or one JSON array.")] = Format.jsonl,
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
@@ -76,24 +79,25 @@ def parse(
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     """
-    rows_file = _rows_file(output)
+    rows_file = export.outcomes_path(output) if output else None
     files = _files(paths, own=(output, rows_file))
     tally: Counter[str] = Counter()
     try:
         with ExitStack() as stack:
-            records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
             rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
+            records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
             write = stack.enter_context(_writer(records, format_))
-            for file in stack.enter_context(_progress(files, quiet=output is None and sys.stdout.isatty())):
-                outcome = outcome_of(file, strict=strict, spans=spans)
-                _count(tally, outcome)
-                if outcome.trial:
-                    write(outcome.trial)
-                if rows:
-                    rows.write(export.outcome_line(outcome) + b"\n")
+            bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
+            for file in bar.track(files, description="pages"):
+                for outcome in outcomes_of(file, strict=strict, spans=spans):
+                    _count(tally, outcome)
+                    if outcome.trial:
+                        write(outcome.trial)
+                    if rows:
+                        rows.write(export.outcome_line(outcome) + b"\n")
     except KeyboardInterrupt:
         left = f"; what was written is in {output}.part, the same command begins anew" if output else ""
-        _tell(f"stopped{left}")
+        tell(f"stopped{left}")
         raise typer.Exit(130) from None
     _summarize(tally, output)
     if tally["failed"]:
@@ -106,8 +110,9 @@ def check(paths: Paths) -> None:
 
     Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
     """
-    with _progress(_files(paths)) as files:
-        counts = survey.survey(files)
+    files = _files(paths)
+    with progress() as bar:
+        counts = survey.survey(bar.track(files, description="pages"))
     for line in survey.report(counts):
         print(printable(line))
     if counts.alarm:
@@ -118,10 +123,10 @@ def check(paths: Paths) -> None:
 def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved page, or - for stdin.")]) -> None:
     """Show one record for a person."""
     if Path(path).is_dir():
-        _fail(f"expected one page, found the folder {path}")
-    outcome = outcome_of(path)
+        fail_usage(f"expected one page, found the folder {path}")
+    outcome = next(outcomes_of(path))
     if not outcome.trial:
-        _tell(f"{outcome.file}: {outcome.outcome}: {outcome.message}")
+        tell(f"{outcome.file}: {outcome.outcome}: {outcome.message}")
         raise typer.Exit(1)
     Console(markup=False, highlight=False).print(display(outcome.trial))
 
@@ -142,17 +147,9 @@ def _files(paths: list[str], own: Iterable[Path | None] = ()) -> list[str]:
     written |= {path.with_name(f"{path.name}.part") for path in written}
     files = [file for file in sources.files_in(paths) if Path(file).absolute() not in written]
     if not files:
-        _tell(f"expected pages, found no file in {', '.join(paths)}")
+        tell(f"expected pages, found no file in {', '.join(paths)}")
         raise typer.Exit(1)
     return files
-
-
-def _rows_file(output: Path | None) -> Path | None:
-    if output is None:
-        return None
-    if output.is_dir() or not output.parent.is_dir():
-        _fail(f"expected a file in an existing folder for -o, found {output}")
-    return export.outcomes_path(output)
 
 
 @contextmanager
@@ -170,15 +167,6 @@ def _writer(stream: BinaryIO, format_: Format) -> Iterator[Callable[[Trial], Non
     stream.flush()
 
 
-@contextmanager
-def _progress(files: list[str], *, quiet: bool = False) -> Iterator[Iterable[str]]:
-    """Give the files, with a bar on stderr where somebody looks at it."""
-    console = Console(stderr=True)
-    columns = (TextColumn("pages"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        yield progress.track(files)
-
-
 def _count(tally: Counter[str], outcome: Outcome) -> None:
     tally["pages"] += 1
     tally[outcome.outcome] += 1
@@ -189,20 +177,12 @@ def _count(tally: Counter[str], outcome: Outcome) -> None:
     tally["failed"] += 1
     if tally["failed"] <= _MOST_TOLD:
         place = f"{outcome.file}:{outcome.line}" if outcome.line else outcome.file
-        _tell(f"{place}: {outcome.outcome}: {outcome.message}")
+        tell(f"{place}: {outcome.outcome}: {outcome.message}")
 
 
 def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > _MOST_TOLD:
-        _tell(f"… and {tally['failed'] - _MOST_TOLD:,} more that failed")
+        tell(f"… and {tally['failed'] - _MOST_TOLD:,} more that failed")
     told = ("pages", "ok", "failed", "warnings", "unparsed lines")
     counts = ", ".join(f"{tally[name]:,} {name}" for name in told)
-    _tell(f"{counts}; records in {output}" if output else counts)
-
-
-def _tell(message: str) -> None:
-    print(printable(message), file=sys.stderr)
-
-
-def _fail(message: str) -> NoReturn:
-    raise typer.BadParameter(printable(message))
+    tell(f"{counts}; records in {output}" if output else counts)

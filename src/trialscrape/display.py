@@ -1,7 +1,5 @@
-"""One record for a person. No control character of a page reaches the terminal."""
+"""One record for a person."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
@@ -11,19 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from trialscrape.records import Arm, Criterion, Term, Trial
-
-_SUSPECT = re.compile(r"[^\n\x20-\x7e]")
-
-
-def printable(text: str) -> str:
-    """Write out what a terminal would obey or hide: control characters, bidi marks, and other unprintable ones."""
-    return _SUSPECT.sub(lambda match: _visible(match[0]), text)
-
-
-def _visible(character: str) -> str:
-    if character.isprintable() or unicodedata.category(character) == "Zs":
-        return character
-    return character.encode("unicode_escape").decode()
+from trialscrape.terminal import printable
 
 
 def display(trial: Trial) -> RenderableType:

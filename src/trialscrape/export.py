@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -27,7 +27,11 @@ def record_line(trial: Trial) -> bytes:
 
 def outcome_line(outcome: Outcome) -> bytes:
     """Write an outcome as one line of JSON, UTF-8, without the newline and the record."""
-    row = {name: getattr(outcome, name) for name in _ROW_FIELDS}
+    return json_line({name: getattr(outcome, name) for name in _ROW_FIELDS})
+
+
+def json_line(row: Mapping[str, object]) -> bytes:
+    """Write a row as one line of JSON, UTF-8, without the newline, as safe as `record_line`."""
     return _safe(json.dumps(row, ensure_ascii=False)).encode()
 
 

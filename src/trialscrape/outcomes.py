@@ -33,7 +33,7 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
     """Read saved pages, one after the other.
 
     Args:
-        paths: Files, folders (read recursively) and `-` for stdin; text or HTML, plain or gzip.
+        paths: Files, folders (read recursively), stores, and `-` for stdin; text or HTML, plain or gzip.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Give `TracedTrial` records.
 
@@ -41,22 +41,30 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
         One outcome per page, in the order of the paths and, in a folder, of the names.
     """
     for file in sources.files_in(paths):
-        yield outcome_of(file, strict=strict, spans=spans)
+        yield from outcomes_of(file, strict=strict, spans=spans)
 
 
-def outcome_of(file: str, *, strict: bool = False, spans: bool = False) -> Outcome:
-    """Read one saved page; the arguments are those of `parse_files`."""
-    name = os.fsencode(file).decode("utf-8", "backslashreplace")  # a name may be any bytes, a record may not
+def outcomes_of(file: str, *, strict: bool = False, spans: bool = False) -> Iterator[Outcome]:
+    """Read the page of a file, or the pages of a store; the arguments are those of `parse_files`."""
     try:
-        page = sources.read(file)
-        trial = (parser.trace if spans else parser.parse)(page, file=name)
+        for saved in sources.pages_in(file):
+            yield _outcome(saved, strict=strict, spans=spans)
+    except PageError as error:
+        name = os.fsencode(file).decode("utf-8", "backslashreplace")
+        yield Outcome(name, error.outcome, error.message, error.line)
+
+
+def _outcome(saved: sources.Saved, *, strict: bool, spans: bool) -> Outcome:
+    try:
+        trial = (parser.trace if spans else parser.parse)(saved.page, file=saved.file, url=saved.url)
         if strict:
             _reject_doubt(trial)
     except PageError as error:
-        return Outcome(name, error.outcome, error.message, error.line)
+        return Outcome(saved.file, error.outcome, error.message, error.line)
     except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other pages; it is told
-        return Outcome(name, "internal_error", f"trialscrape failed on this page, please report it: {error!r}")
-    return Outcome(name, "ok", trial=trial)
+        message = f"trialscrape failed on this page, please report it: {error!r}"
+        return Outcome(saved.file, "internal_error", message)
+    return Outcome(saved.file, "ok", trial=trial)
 
 
 def _reject_doubt(trial: Trial) -> None:

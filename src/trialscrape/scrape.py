@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -63,7 +63,7 @@ class Scraped:
 
     def row(self) -> dict[str, object]:
         """Give everything but the record, in the order of the outcomes file."""
-        return {name: value for name, value in asdict(self).items() if name != "trial"}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "trial"}
 
 
 def ids_in(text: str) -> list[str]:
@@ -75,11 +75,11 @@ def ids_in(text: str) -> list[str]:
     """
     found: list[str] = []
     for line in text.splitlines():
-        line = line.strip()
-        if line.startswith(("http://", "https://")):
-            found.append(line)
-        elif not line.startswith("#"):
-            found += _LIKE_NCT_ID.findall(line)
+        entry = line.strip()
+        if entry.startswith(("http://", "https://")):
+            found.append(entry)
+        elif not entry.startswith("#"):
+            found += _LIKE_NCT_ID.findall(entry)
     return distinct(found)
 
 
@@ -124,13 +124,46 @@ def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scrape
     store.begin_run(key, _now())
     done = store.finished(key)
     with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
+        run = _Run(key, store, settings, fetcher)
         programs = (
-            _again(store, key, done[each])
-            if each in done
-            else _finish(_LookUp(each, position, key, store, settings, fetcher))
+            _again(run, done[each]) if each in done else _finish(run, each, position)
             for position, each in enumerate(asked)
         )
         yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
+
+
+def what_is_asked(asked: list[str], store: Store, settings: Settings) -> Iterator[str]:
+    """Tell, without asking anybody, what a run would ask of whom: one line for each id, and one for the manners."""
+    yield f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}"
+    for each in asked:
+        known = store.for_id(each)
+        address = known.page.url if known else _address(each, settings)
+        kept = store.latest(address) if address else None
+        if kept and kept.checked_at > _now() - settings.max_age:
+            yield f"{each}: nothing, {address} is kept and young enough"
+        elif address:
+            yield f"{each}: GET {address}{' if it changed' if kept else ''}"
+        elif _NCT_ID.fullmatch(each):
+            yield f"{each}: GET {settings.registry_url(each)}, then {settings.study_url('')}… by its titles"
+        else:
+            yield f"{each}: nothing, it is no id, address or slug"
+
+
+def _address(asked: str, settings: Settings) -> str | None:
+    """Give the address that was asked for instead of an id, if one was."""
+    if asked.startswith(settings.study_url("")):
+        return asked
+    return settings.study_url(asked) if _SLUG.fullmatch(asked) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all look-ups of a run share."""
+
+    key: str
+    store: Store
+    settings: Settings
+    fetcher: Fetcher
 
 
 @dataclass(slots=True)
@@ -167,38 +200,34 @@ def _side_by_side(programs: Iterable[Steps[Scraped]], pool: ThreadPoolExecutor, 
             yield scraped
 
 
-def _again(store: Store, key: str, position: int) -> Steps[Scraped]:
+def _again(run: _Run, position: int) -> Steps[Scraped]:
     """Give the outcome of an id that an earlier, interrupted go at this run has finished."""
-    row = store.row(key, position)
+    row = run.store.row(run.key, position)
     trial = Trial.model_validate_json(row.record) if row.record else None
     return Scraped(**json.loads(row.outcome), trial=trial)
     yield  # what makes this a program: it asks for nothing
 
 
-def _finish(look: "_LookUp") -> Steps[Scraped]:
+def _finish(run: _Run, asked: str, position: int) -> Steps[Scraped]:
     """Look an id up and note its end, durably, before anybody hears of it."""
-    scraped = yield from look.up()
+    scraped = yield from _LookUp(run, asked).up()
     record = scraped.trial.model_dump_json() if scraped.trial else None
-    look.store.finish(look.key, Row(look.position, look.asked, json.dumps(scraped.row()), record))
+    run.store.finish(run.key, Row(position, asked, json.dumps(scraped.row()), record))
     return scraped
 
 
 class _LookUp:
     """The search for the page of one id, and what is known of it so far."""
 
-    def __init__(self, asked: str, position: int, key: str, store: Store, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(self, run: _Run, asked: str) -> None:
         self.asked = asked
-        self.position = position
-        self.key = key
-        self.store = store
-        self.settings = settings
-        self.fetcher = fetcher
+        self.key, self.store, self.settings, self.fetcher = run.key, run.store, run.settings, run.fetcher
         self.url: str | None = None
         self.attempts = 0
 
     def up(self) -> Steps[Scraped]:
         """Look in the store, then at the addresses that the registry's titles give."""
-        if address := self.address():
+        if address := _address(self.asked, self.settings):
             return (yield from self.given(address))
         if not _NCT_ID.fullmatch(self.asked):
             expected = "expected NCT and 8 digits, or the address or slug of a study page"
@@ -217,12 +246,6 @@ class _LookUp:
         self, outcome: str, *, proof: str | None = None, message: str | None = None, trial: Trial | None = None
     ) -> Scraped:
         return Scraped(self.asked, outcome, self.url, self.attempts, proof, message or None, trial)
-
-    def address(self) -> str | None:
-        """Give the address that was asked for instead of an id, if one was."""
-        if self.asked.startswith(self.settings.study_url("")):
-            return self.asked
-        return self.settings.study_url(self.asked) if _SLUG.fullmatch(self.asked) else None
 
     def given(self, address: str) -> Steps[Scraped]:
         """Take the page at an address that the user gave."""

@@ -1,14 +1,24 @@
-"""Paths, folders and stdin to the bytes of pages."""
+"""Paths, folders, stores and stdin to the bytes of pages."""
 
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from trialscrape.errors import TooLarge, Unreadable
 from trialscrape.pages import MAX_BYTES
+from trialscrape.store import Store, StoreError, is_store
 
 STDIN = "-"
+
+
+class Saved(NamedTuple):
+    """A page that somebody saved: its file as given (`store!address` in a store), its address if known, its bytes."""
+
+    file: str
+    url: str | None
+    page: bytes
 
 
 def files_in(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -31,13 +41,27 @@ def _files_below(folder: str) -> Iterator[str]:
         yield from (f"{parent.rstrip('/')}/{name}" for name in sorted(files) if not name.startswith("."))
 
 
-def read(file: str) -> bytes:
-    """Read a file, or stdin for `-`.
+def pages_in(file: str) -> Iterator[Saved]:
+    """Read the page of a file, or of stdin for `-`; or every page that a store keeps, in its latest version.
 
     Raises:
         Unreadable: It is missing, no file, or cannot be read.
         TooLarge: It has more than `MAX_BYTES` bytes.
     """
+    # A file's name may be any bytes, a record may not.
+    name = os.fsencode(file).decode("utf-8", "backslashreplace")
+    if not is_store(file):
+        yield Saved(name, None, _read(file))
+        return
+    try:
+        with Store.open(file, lock=False) as store:
+            for page in store.pages():
+                yield Saved(f"{name}!{page.url}", page.final_url, page.body)
+    except StoreError as error:
+        raise Unreadable(str(error)) from error
+
+
+def _read(file: str) -> bytes:
     try:
         if file == STDIN:
             data = sys.stdin.buffer.read(MAX_BYTES + 1)

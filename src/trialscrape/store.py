@@ -129,6 +129,8 @@ _FAULTS: Mapping[str, str] = {
 }
 _INDEX_MODULE = "fts5"
 _BATCH = 200
+_HEADER = 100  # bytes of an SQLite file's header
+_MARK = slice(68, 72)  # where PRAGMA application_id stands in it
 """Rows fetched at a time where many are read: a reader may stop, or write, between two batches."""
 
 
@@ -278,6 +280,18 @@ class Weight(NamedTuple):
 
     slugs: int
     worth: float
+
+
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a store, by its first bytes; a file that cannot be read is none."""
+    try:
+        if not Path(path).is_file():  # opening a pipe would wait for its writer
+            return False
+        with Path(path).open("rb") as file:
+            head = file.read(_HEADER)
+    except (OSError, ValueError):
+        return False
+    return head.startswith(b"SQLite format 3\0") and head[_MARK] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def run_key(asked: Iterable[str]) -> str:

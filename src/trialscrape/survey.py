@@ -45,14 +45,23 @@ def survey(files: Iterable[str]) -> Survey:
     """Look at every page."""
     counts = Survey()
     for file in files:
-        counts.pages += 1
         try:
-            reading = parser.read(sources.read(file), file=None)
+            for saved in sources.pages_in(file):
+                _look_at(counts, saved)
         except PageError as error:
+            counts.pages += 1
             counts.failures.append((file, error.outcome, error.message))
-        else:
-            _add(counts, file, reading)
     return counts
+
+
+def _look_at(counts: Survey, saved: sources.Saved) -> None:
+    counts.pages += 1
+    try:
+        reading = parser.read(saved.page)
+    except PageError as error:
+        counts.failures.append((saved.file, error.outcome, error.message))
+    else:
+        _add(counts, saved.file, reading)
 
 
 def _add(counts: Survey, file: str, reading: parser.Reading) -> None:

@@ -1,0 +1,236 @@
+"""The commands that use the network or what it brought: `scrape`, `index` and `store`."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialscrape import export
+from trialscrape.errors import TrialscrapeError
+from trialscrape.fetch import Fetched, Fetcher, Validators
+from trialscrape.scrape import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
+from trialscrape.settings import Settings, parse_age
+from trialscrape.sitemap import SyncReport, sync
+from trialscrape.store import Store
+from trialscrape.terminal import Output, fail_usage, progress, tell
+from trialscrape.warc import export_warc, import_warc
+
+index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
+store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
+
+StoreFile = Annotated[Path, typer.Option("--store", help="The store of fetched pages.")]
+Site = Annotated[str | None, typer.Option("--site", metavar="URL", help="Scheme and host of the site.")]
+Registry = Annotated[str | None, typer.Option("--registry", metavar="URL", help="Scheme and host of the registry.")]
+Rate = Annotated[float | None, typer.Option("--rate", metavar="N", help="Requests a second over all hosts; default 1.")]
+Contact = Annotated[
+    str | None, typer.Option("--contact", metavar="TEXT", help="Mail address or URL for the User-Agent.")
+]
+DEFAULT_STORE = Path("trialscrape.db")
+
+
+def scrape(  # noqa: PLR0913  a command has as many options as it needs
+    asked: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID|URL]…", help="NCT ids, or addresses or slugs of study pages.")
+    ] = None,
+    *,
+    input_: Annotated[
+        str | None, typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to take ids from.")
+    ] = None,
+    output: Output = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="The store of fetched pages; default: trialscrape.db beside -o.")
+    ] = None,
+    site: Site = None,
+    registry: Registry = None,
+    rate: Rate = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", metavar="N", help="Requests in flight; default 2.")
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", metavar="AGE", help="Take younger pages from the store; default 7d.")
+    ] = None,
+    contact: Contact = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be asked of whom.")] = False,
+) -> None:
+    """Fetch the study pages of NCT ids politely, keep them, and write one record a page.
+
+    With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in the order asked. A run that was
+    stopped is continued by the same command.
+    """
+    settings = settings_of(
+        site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
+    )
+    ids = distinct([*(asked or []), *(ids_in(_text(input_)) if input_ else [])])
+    if not ids:
+        fail_usage("expected NCT ids, or -i with a file that has some; found none")
+    rows_file = export.outcomes_path(output) if output else None
+    kept = store or (output.with_name(DEFAULT_STORE.name) if output else DEFAULT_STORE)
+    with _told(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
+        if dry_run:
+            for line in what_is_asked(ids, opened, settings):
+                print(line)
+            return
+        failed = _run(ids, opened, settings, output, rows_file)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, rows_file: Path | None) -> int:
+    tally: Counter[str] = Counter()
+    with ExitStack() as stack:
+        rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
+        records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
+        bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
+        task = bar.add_task("ids", total=len(ids))
+        for scraped in go_on(ids, store, settings):
+            _count(tally, scraped)
+            bar.update(task, advance=1, description=f"ids: {tally['records']} ok, {tally['failed']} failed")
+            if scraped.trial:
+                records.write(export.record_line(scraped.trial) + b"\n")
+            if rows:
+                rows.write(export.json_line(scraped.row()) + b"\n")
+        records.flush()
+    store.end_run(key_of(ids, settings))
+    counts = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in {"records", "failed", "requests"})
+    tell(f"{len(ids):,} ids: {counts}; {tally['requests']:,} requests" + (f"; records in {output}" if output else ""))
+    return tally["failed"]
+
+
+def _count(tally: Counter[str], scraped: Scraped) -> None:
+    tally[scraped.outcome] += 1
+    tally["requests"] += scraped.attempts
+    tally["records" if scraped.trial else "failed"] += 1
+    if scraped.message:
+        tell(f"{scraped.id}: {scraped.outcome}: {scraped.message}")
+
+
+@index.command("sync")
+def index_sync(
+    *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
+) -> None:
+    """Read the sitemaps that robots.txt names into the store; a sync that was stopped is continued."""
+    settings = settings_of(site=site, rate=rate, contact=contact)
+    with (
+        _told("the same command goes on where it was"),
+        Store.open(store) as opened,
+        Fetcher(settings) as fetcher,
+        progress() as bar,
+    ):
+        robots = fetcher.robots(settings.site)
+        if robots.result != "ok" or not robots.sitemaps:
+            tell(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
+            raise typer.Exit(1)
+        task = bar.add_task("sitemaps", total=None)
+        failed = 0
+        for url in robots.sitemaps:
+            report = sync(
+                opened,
+                url,
+                lambda *asked: _got(fetcher, *asked),
+                now=lambda: datetime.now(UTC),
+                study_path=settings.study_path,
+                progress=lambda done, known: bar.update(task, completed=done, total=known),
+            )
+            failed += report.failed
+            _tell_report(url, report)
+    if failed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """A fetched file in the words of the sitemap reader."""
+
+    status: str
+    message: str
+    body: bytes
+    etag: str | None
+    last_modified: str | None
+
+
+def _got(fetcher: Fetcher, url: str, etag: str | None, last_modified: str | None) -> _Got:
+    fetched: Fetched = fetcher.get(url, validators=Validators(etag, last_modified))
+    return _Got(fetched.result, fetched.message, fetched.body, fetched.etag, fetched.last_modified)
+
+
+def _tell_report(url: str, report: SyncReport) -> None:
+    for fault in report.faults:
+        tell(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
+    tell(
+        f"{url}: {report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before, "
+        f"{report.failed:,} failed; {report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
+    )
+
+
+@index.command("status")
+def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
+    """Tell the size and the age of the index."""
+    with _told(""), Store.open(store, lock=False) as opened:
+        status = opened.index_status()
+    print(f"addresses  {status.slugs:,} in {status.shards:,} files")
+    print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
+    if status.unfinished_since:
+        print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` goes on with it")
+
+
+@store_commands.command("export")
+def store_export(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
+    """Write every kept version of every page as WARC."""
+    with _told("the same command begins anew"), Store.open(store, lock=False) as opened:
+        tell(f"{export_warc(opened, path):,} pages written to {path}")
+
+
+@store_commands.command("import")
+def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
+    """Take the study pages of a WARC file into the store."""
+    with _told("the same command goes on with it"), Store.open(store) as opened:
+        report = import_warc(opened, path)
+    for fault in report.faults:
+        tell(str(fault))
+    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in report.skipped.items())
+    tell(f"{report.new:,} pages new, {report.known:,} known{skipped}")
+    if report.faults:
+        raise typer.Exit(1)
+
+
+def settings_of(*, max_age: str | None = None, **given: object) -> Settings:
+    """Take the options that were given, the environment for the rest, and the defaults for what is left."""
+    try:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if max_age is not None:
+            chosen["max_age"] = parse_age(max_age)
+        return Settings.from_environment(os.environ, **chosen)
+    except TrialscrapeError as error:
+        fail_usage(str(error))
+
+
+def _text(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        fail_usage(f"expected a readable text file for -i: {error}")
+
+
+@contextmanager
+def _told(how_to_go_on: str) -> Iterator[None]:
+    """Tell what ended a command early: an error of ours in one line, Ctrl-C with how to go on."""
+    try:
+        yield
+    except TrialscrapeError as error:
+        tell(str(error))
+        raise typer.Exit(1) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        tell(f"expected a file that can be written: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        tell(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
+        raise typer.Exit(130) from None

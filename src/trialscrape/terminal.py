@@ -1,0 +1,63 @@
+"""Talk to a person: on stderr, with no control character of a page in it, and a bar only where somebody looks."""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_SUSPECT = re.compile(r"[^\n\x20-\x7e]")
+
+
+def printable(text: str) -> str:
+    """Write out what a terminal would obey or hide: control characters, bidi marks, and other unprintable ones."""
+    return _SUSPECT.sub(lambda match: _visible(match[0]), text)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _in_a_folder(path: Path | None) -> Path | None:
+    if path and (path.is_dir() or not path.parent.is_dir()):
+        fail_usage(f"expected a file in an existing folder, found {path}")
+    return path
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", callback=_in_a_folder, help="File for the records; default is stdout."),
+]
+
+
+def tell(message: str) -> None:
+    """Say a line on stderr."""
+    print(printable(message), file=sys.stderr)
+
+
+def fail_usage(message: str) -> NoReturn:
+    """End the command as used wrongly, with exit code 2."""
+    raise typer.BadParameter(printable(message))
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Give a progress display that shows only on a terminal, and is gone at the end."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
+        yield shown
