@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         UnparsedLine,
     )
     from trialscrape.rendering import render
+    from trialscrape.scrape import Scraped, scrape
+    from trialscrape.settings import Settings, SettingsError
+    from trialscrape.store import Store, StoreError
 
 __version__ = "0.1.0"
 
@@ -47,6 +50,9 @@ _MENU = {
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "rendering": "render",
+    "scrape": "Scraped scrape",
+    "settings": "Settings SettingsError",
+    "store": "Store StoreError",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
 
@@ -66,8 +72,13 @@ __all__ = [
     "PageWarning",
     "Participants",
     "Rejected",
+    "Scraped",
+    "Settings",
+    "SettingsError",
     "SeveralPages",
     "Source",
+    "Store",
+    "StoreError",
     "Term",
     "TooLarge",
     "TracedTrial",
@@ -79,6 +90,7 @@ __all__ = [
     "parse",
     "parse_files",
     "render",
+    "scrape",
     "trace",
 ]
 

@@ -163,10 +163,9 @@ def _got(fetcher: Fetcher, url: str, etag: str | None, last_modified: str | None
 def _tell_report(url: str, report: SyncReport) -> None:
     for fault in report.faults:
         tell(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
-    tell(
-        f"{url}: {report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before, "
-        f"{report.failed:,} failed; {report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
-    )
+    files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
+    addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
+    tell(f"{url}: {files}, {report.failed:,} failed; {addresses}")
 
 
 @index.command("status")
