@@ -68,6 +68,11 @@ E, N = "Experimental", "No Intervention"
         ("x\nDescription:\np\ny", 2, [("x", None, "p", []), ("y", None, None, [])]),
         ("x\ny\nDescription:\np", 2, [("x", None, None, []), ("y", None, "p", [])]),
         ("x\nTreatment:\nDrug: A\ny", 2, [("x", None, None, ["A"]), ("y", None, None, [])]),
+        (
+            "x\nExperimental group\nTreatment:\nDrug: C\nG 2: y\nExperimental group\nTreatment:\nDrug: A",
+            2,
+            [("x", E, None, ["C"]), ("G 2: y", E, None, ["A"])],
+        ),
         ("", 2, []),
     ],
 )
@@ -75,7 +80,7 @@ def test_one_reading(text: str, groups: int, expected: list[object]) -> None:
     reading = read(text, groups)
     assert shape(reading) == expected
     assert reading.readings == (len(expected) == groups)
-    assert reading.unlisted == ()
+    assert reading.unlisted == ((3,) if "Drug: C" in text else ())
 
 
 def test_two_readings_are_told() -> None:
@@ -110,12 +115,28 @@ def test_without_a_count_the_fewest_arms_are_read() -> None:
         ("x\nExperimental group\nDescription:\nhalf a sen", [("x", E, "half a sen", [])], 4),
         ("x\nExperimental group\nTreatment:\nDrug: A\nDrug: B\ny", [("x", E, None, ["A", "B"])], 5),
         ("x\nExperimental group\nTreatment:", [("x", E, None, [])], 3),
+        ("x\nExperimental grou", [], 0),
     ],
 )
 def test_a_cut_block_is_read_as_far_as_it_goes(text: str, expected: list[object], used: int) -> None:
     reading = read(text, 2, complete=False)
     assert shape(reading) == expected
     assert reading.used == used
+
+
+ARM = "x\nExperimental group\nTreatment:\nDrug: A\n"
+
+
+@pytest.mark.parametrize("odd", ["junk", "y\nExperimental group\nTreatment:\nTreatment:"])
+def test_what_comes_before_an_odd_line_is_read_all_the_same(odd: str) -> None:
+    reading = read(ARM + odd, 2)
+    assert shape(reading)[0] == ("x", E, None, ["A"])
+    assert 4 <= reading.used < 4 + odd.count("\n") + 1
+
+
+@pytest.mark.parametrize("empty", ["y\nExperimental group\nTreatment:", "y\nExperimental group\nDescription:"])
+def test_an_empty_label_is_no_hindrance(empty: str) -> None:
+    assert shape(read(ARM + empty, 2)) == [("x", E, None, ["A"]), ("y", E, None, [])]
 
 
 def test_lines_that_are_no_arms_are_left() -> None:

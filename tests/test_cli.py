@@ -119,7 +119,8 @@ def test_strict_rejects_a_doubtful_page() -> None:
 
 def test_nothing_to_read_is_told(tmp_path: Path) -> None:
     done = run("parse", tmp_path)
-    assert (done.returncode, done.stderr) == (1, f"expected pages, found no file in {tmp_path}\n")
+    assert done.returncode == 1
+    assert f"{tmp_path}: unreadable: expected a folder that can be read and has files in it\n" in done.stderr
     assert run("parse", "-").stderr.startswith("-: not_a_study_page: expected a study page, with headings")
 
 
@@ -283,3 +284,46 @@ def test_the_menu_is_what_it_says() -> None:
         assert getattr(trialscrape, name)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         trialscrape.nope  # noqa: B018  reading it is what is tested
+
+
+def test_a_page_is_never_written_over(folder: Path) -> None:
+    page = (folder / "b.txt").read_bytes()
+    (folder / "link").symlink_to(folder / "b.txt")
+    for output in ("b.txt", "../pages/b.txt", "link"):
+        done = run("parse", "b.txt", "deeper", "-o", output, cwd=folder)
+        assert (done.returncode, (folder / "b.txt").read_bytes()) == (2, page)
+
+
+@pytest.mark.parametrize("output", ["pipe", "/dev/null"])
+def test_what_is_no_file_is_not_replaced(output: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run("parse", "-", "-o", output, stdin=PAGE.encode(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "expected a file in an existing folder" in done.stderr
+    assert not (tmp_path / output).is_file()
+
+
+@pytest.mark.parametrize("command", [["parse", "-"], ["show", "-"], ["check", "-"], ["schema"]])
+def test_a_full_disk_is_told_in_a_line(command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *command], input=PAGE.encode(), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_dash_is_stdout(tmp_path: Path) -> None:
+    done = run("parse", "-", "-o", "-", stdin=PAGE.encode(), cwd=tmp_path)
+    assert Trial.model_validate_json(done.stdout).nct_id == "NCT99000100"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_no_system_can_have_is_unreadable() -> None:
+    assert [each.outcome for each in trialscrape.parse_files(["a" * 300, "a\0b"])] == ["unreadable", "unreadable"]
+
+
+def test_one_path_is_no_list_of_paths() -> None:
+    with pytest.raises(TypeError, match=r"pass \['ab'\]"):
+        list(trialscrape.parse_files("ab"))

@@ -92,7 +92,10 @@ def test_preorder_is_the_order_of_the_lines(parts: list[tuple[str, str, str] | N
         ("Exclusion criteria for healthy volunteers:", None, "exclusion"),
         ("Inclusion criteria: adults with a tree house", None, "inclusion"),
         ("Inclusion criteria:", "•", "inclusion"),
-        ("Inclusion criteria", "•", None),
+        ("Inclusion criteria", "•", "inclusion"),
+        ("Exclusion Criteria.", None, "exclusion"),
+        ("Non-inclusion criteria:", None, None),
+        ("Patients are excluded if:", None, None),
         ("Inclusion and exclusion criteria:", None, None),
         ("Inclusion/exclusion criteria:", None, None),
         ("Exclusion of pregnancy by a test", None, None),
@@ -103,9 +106,42 @@ def test_named_side(text: str, marker: str | None, side: str | None) -> None:
     assert named_side(Criterion(text=text, marker=marker, children=())) == side
 
 
-def test_a_combined_section_is_shared_out() -> None:
-    lines = ["Everyone.", "Inclusion:", "  • a", "Notes:", "  • b", "Exclusion:", "  • c"]
+@pytest.mark.parametrize(
+    ("lines", "inclusion", "exclusion", "unassigned"),
+    [
+        (["Inclusion:", "  • a", "Exclusion:", "  • b"], ["Inclusion:", ["• a"]], ["Exclusion:", ["• b"]], []),
+        (["All.", "Inclusion:", "  • a", "More."], ["Inclusion:", ["• a"], "More."], [], ["All."]),
+        (
+            ["  • Inclusion criteria", "  • a", "  • Exclusion criteria", "  • b"],
+            ["• Inclusion criteria", "• a"],
+            ["• Exclusion criteria", "• b"],
+            [],
+        ),
+        (["Inclusion:", "  • a", "Notes:", "  • b"], ["Inclusion:", ["• a"]], [], ["Notes:", ["• b"]]),
+        (
+            ["Inclusion:", "  • a", "Non-inclusion criteria:", "  • b"],
+            ["Inclusion:", ["• a"]],
+            [],
+            ["Non-inclusion criteria:", ["• b"]],
+        ),
+        (
+            ["Inclusion:", "  • a", "  • Excluded are:", "    • b"],
+            ["Inclusion:", ["• a", "• Excluded are:", ["• b"]]],
+            [],
+            [],
+        ),
+        (
+            ["  • Inclusion:", "  • a", "  • Excluded are:", "  • b"],
+            ["• Inclusion:", "• a"],
+            [],
+            ["• Excluded are:", "• b"],
+        ),
+    ],
+)
+def test_a_combined_section_is_shared_out(
+    lines: list[str], inclusion: Shape, exclusion: Shape, unassigned: Shape
+) -> None:
     sides = split_sides(tree_of(lines).criteria)
-    assert shape(sides.unassigned) == ["Everyone."]
-    assert shape(sides.inclusion) == ["Inclusion:", ["• a"], "Notes:", ["• b"]]
-    assert shape(sides.exclusion) == ["Exclusion:", ["• c"]]
+    assert shape(sides.inclusion) == inclusion
+    assert shape(sides.exclusion) == exclusion
+    assert shape(sides.unassigned) == unassigned

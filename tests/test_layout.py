@@ -20,6 +20,8 @@ from trialscrape.layout import indent, lines_of
         ("a\n  b", ["a", "  b"]),
         ("e\u0301", ["é"]),
         ("a\x0bb\x0cc\x85d\u2028e\x1cf", ["a\x0bb\x0cc\x85d\u2028e\x1cf"]),
+        ("e" + "\u0301\u0323" * 20, ["e" + "\u0301\u0323" * 20]),
+        ("e\u0301" + "漢" * 40, ["é" + "漢" * 40]),
         ("\x00\x1b[31m", ["\x00\x1b[31m"]),
     ],
 )

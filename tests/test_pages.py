@@ -33,6 +33,9 @@ META = '<!doctype html><html><head><meta charset="{}"></head><body><p>{}</p></bo
         (META.format("punycode", "a\x1b").encode(), "a\x1b"),
         (META.format("windows-1252", "µ").encode(), "µ"),
         (META.format("utf-8", "µ").encode("utf-16"), "µ"),
+        (META.format("iso-8859-1", "µ\x1b[0m").encode(), "µ\x1b[0m"),
+        (META.format("unicode_escape", "\\x41").encode(), "\\x41"),
+        (META.format("utf-16", "a").encode(), "a"),
         (b"  \n<p>a</p>", "a"),
         (b"HTTP/1.1 200 OK\r\n\r\n<!DOCTYPE html><p>a</p>", "HTTP/1.1 200 OK\n\na"),
         (b"eGFR < 60 and <unknown>", "eGFR < 60 and <unknown>"),
@@ -53,6 +56,13 @@ def test_text(data: bytes, text: str) -> None:
             "undecodable_bytes",
             2,
             "expected utf-8, found other bytes, the first b'\\xff' at 9; they stand in the text as \\xNN",
+        ),
+        (
+            META.format("iso-8859-1", "• µ").encode() + b"\xe2\x80",
+            "• µ\n\n\\xe2\\x80",
+            "undecodable_bytes",
+            1,
+            "expected utf-8, found other bytes, the first b'\\xe2\\x80' at 94; they stand in the text as \\xNN",
         ),
         (
             b"a\nb" + "•".encode()[:2],
@@ -86,7 +96,7 @@ def test_text(data: bytes, text: str) -> None:
 )
 def test_doubtful_text_is_told(data: bytes, text: str, code: str, line: int | None, message: str) -> None:
     got = text_of(data)
-    assert got.text == text
+    assert got.text.strip("\n") == text
     assert [(warning.code, warning.line, warning.message) for warning in got.warnings] == [(code, line, message)]
 
 
@@ -132,6 +142,9 @@ def test_broken_gzip(data: bytes, message: str) -> None:
 
 
 def test_limits() -> None:
+    with pytest.raises(TooLarge) as error:
+        text_of("\n" * 1_000_001)
+    assert error.value.message == "expected at most 1,000,000 lines, found 1,000,002"
     with pytest.raises(TooLarge) as error:
         text_of("x" * 11, limit=10)
     assert error.value.message == "expected at most 10 bytes, found 11"

@@ -187,7 +187,9 @@ def test_a_page_without_its_top_gives_what_is_there() -> None:
     assert without_chrome.model_copy(update={"warnings": ()}) == trialscrape.parse(PAGE)
 
 
-@pytest.mark.parametrize("mark", ["I\n", "Institute for Arboreal Medicine logo\n", "\n"])
+@pytest.mark.parametrize(
+    "mark", ["I\n", "T\n", "É\n", "Institute for Arboreal Medicine logo\n", "Old name logo\n", "\n"]
+)
 def test_the_sponsors_letter_or_logo_is_chrome(mark: str) -> None:
     assert trialscrape.parse(with_(("\nI\n", f"\n{mark}"))) == trialscrape.parse(PAGE)
 
@@ -226,3 +228,45 @@ def test_trace_names_the_lines_of_each_field() -> None:
 def test_errors_survive_a_process_border() -> None:
     error = copy.copy(trialscrape.NotAStudyPage("no", 3))  # by the same protocol as pickle
     assert (error.outcome, error.message, error.line, str(error)) == ("not_a_study_page", "no", 3, "no")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Conditions", "Study type", "About", "Enrollment", "Sex", "Ages", "Volunteers", "Masking", "Inclusion criteria"],
+)
+def test_a_heading_over_nothing_is_told(heading: str) -> None:
+    start = PAGE.index(f"\n{heading}\n\n") + len(heading) + 3
+    end = PAGE.index("\n\n", start) if heading != "About" else PAGE.index("Full description") - 2
+    message = f"expected something under {heading!r}, found nothing"
+    assert ("empty_section", line_of(heading), message) in told(PAGE[:start] + PAGE[end:])
+
+
+def test_identifiers_and_the_status_may_be_empty() -> None:
+    assert told(with_(("NCT99000100\nIAM-7 (Other Identifier)\n", ""), ("Enrolling\nPhase 2\n", ""))) == []
+
+
+def test_what_stands_between_the_sponsor_and_the_first_heading_is_told() -> None:
+    page = with_(("Status and phase", "Collaborators\n\nOak Inc\n\nStatus and phase"))
+    trial = trialscrape.parse(page)
+    assert (trial.title, trial.sponsor) == (trialscrape.parse(PAGE).title, "Institute for Arboreal Medicine")
+    assert [(each.code, each.line) for each in trial.warnings] == [("unknown_heading", 11), ("unknown_heading", 13)]
+
+
+def test_an_nct_id_of_another_study_is_not_this_ones() -> None:
+    trial = trialscrape.parse(with_(("NCT99000100\n", "NCT99000999 (Registry Identifier)\nNCT99000100\n")))
+    assert trial.nct_id == "NCT99000100"
+    assert trialscrape.parse(with_(("NCT99000100\n", "NCT99000999 (Registry Identifier)\n"))).nct_id is None
+
+
+def test_a_combined_section_is_rendered_as_one() -> None:
+    page = with_(
+        ("Inclusion criteria\n\n", "Inclusion and exclusion criteria\n\nInclusion:\n\n"),
+        ("Exclusion criteria\n", "Exclusion:\n"),
+    )
+    again = trialscrape.render(trialscrape.parse(page))
+    assert "\nInclusion and exclusion criteria\n" in again
+    assert trialscrape.parse(again) == trialscrape.parse(page)
+
+
+def test_a_file_name_that_is_no_text_is_written_out() -> None:
+    assert trialscrape.parse(PAGE, file="\udcff").source.file == "\\udcff"

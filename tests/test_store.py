@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from trialscrape import store as store_module
-from trialscrape.store import MIGRATIONS, Fetched, Row, Store, StoreError, run_key
+from trialscrape import database as database_module
+from trialscrape.database import APPLICATION_ID, MIGRATIONS
+from trialscrape.store import Fetched, Row, Store, StoreError, run_key
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -41,6 +42,10 @@ def fetched(body: bytes = b"<p>walking</p>", at: datetime = NOON, url: str = URL
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", script, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def rows_of(store: Store, key: str) -> list[Row]:
+    return [store.row(key, position) for position in store.finished(key).values()]
 
 
 def run(script: str, *arguments: object) -> str:
@@ -200,8 +205,7 @@ def test_the_page_of_an_id_is_the_one_that_was_proven(store: Store) -> None:
     store.set_proof("NCT99000001", OTHER, "identifier")
     known = store.for_id("NCT99000001")
     assert known is not None
-    assert (known.page.url, known.proof, known.is_latest) == (OTHER, "identifier", True)
-    assert store.urls_for("NCT99000001") == ((URL, None), (OTHER, "identifier"))
+    assert (known.page.url, known.proof) == (OTHER, "identifier")
     assert store.ids_of(OTHER) == ("NCT99000001", "NCT99000002")
     store.set_proof("NCT99000001", OTHER, None)
     assert store.for_id("NCT99000001") is None
@@ -211,13 +215,15 @@ def test_a_changed_page_must_be_proven_again(store: Store) -> None:
     store.add_page(fetched())
     store.set_proof("NCT99000001", URL, "identifier")
     store.add_page(fetched(b"<p>another study</p>", LATER))
-    known = store.for_id("NCT99000001")
+    known, latest = store.for_id("NCT99000001"), store.latest(URL)
     assert known is not None
-    assert (known.page.body, known.is_latest) == (b"<p>walking</p>", False)
+    assert latest is not None
+    assert known.page.body == b"<p>walking</p>"
+    assert known.page.version_id != latest.version_id
     store.set_proof("NCT99000001", URL, "title and sponsor")
     known = store.for_id("NCT99000001")
     assert known is not None
-    assert (known.page.fetched_at, known.proof, known.is_latest) == (LATER, "title and sponsor", True)
+    assert (known.page.version_id, known.proof) == (latest.version_id, "title and sponsor")
 
 
 def test_of_two_proven_pages_the_one_checked_last_counts(store: Store) -> None:
@@ -242,21 +248,18 @@ def test_a_run_is_gone_on_with(path: Path) -> None:
     key = run_key(["NCT99000001", "NCT99000002"])
     rows = [Row(position, f"NCT990{position:05}", '{"outcome": "ok"}', "{}\n") for position in range(450)]
     with Store.open(path) as store:
-        assert store.begin_run(key, NOON).finished == 0
+        store.begin_run(key, NOON)
+        assert store.finished(key) == {}
         for row in reversed(rows[:-1]):
             store.finish(key, row)
         store.finish(key, Row(449, "NCT99000449", "interrupted", None))
         store.finish(key, rows[-1])
     with Store.open(path) as store:
-        begun = store.begin_run(key, LATER)
-        assert (begun.started_at, begun.finished) == (NOON, 450)
-        assert list(store.rows(key)) == rows
+        store.begin_run(key, LATER)
+        assert rows_of(store, key) == rows
         assert list(store.finished(key).items())[:2] == [("NCT99000000", 0), ("NCT99000001", 1)]
-        assert [(one.key, one.finished) for one in store.runs()] == [(key, 450)]
         store.end_run(key)
-        assert store.runs() == ()
-        assert list(store.rows(key)) == []
-        assert store.begin_run(key, LATER).started_at == LATER
+        assert store.finished(key) == {}
 
 
 def test_an_id_is_finished_once(store: Store) -> None:
@@ -422,7 +425,7 @@ def older_store(path: Path, version: int) -> None:
     for statements in MIGRATIONS[:version]:
         for statement in statements:
             database.execute(statement)
-    database.execute(f"PRAGMA application_id = {store_module.APPLICATION_ID}")
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     database.execute(f"PRAGMA user_version = {version}")
     database.execute("INSERT INTO run VALUES ('key', '2026-03-01T12:00:00Z')")
     database.execute("INSERT INTO finished VALUES ('key', 0, 'NCT99000001', '{}', NULL)")
@@ -445,7 +448,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, version: int, lock: bo
 def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     older_store(path, 1)
     broken = (*MIGRATIONS[1], "CREATE TABLE run (again TEXT)")
-    monkeypatch.setattr(store_module, "MIGRATIONS", (MIGRATIONS[0], broken))
+    monkeypatch.setattr(database_module, "MIGRATIONS", (MIGRATIONS[0], broken))
     with pytest.raises(StoreError, match="table run already exists"):
         Store.open(path)
     monkeypatch.undo()
@@ -454,7 +457,7 @@ def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: 
 
 
 def test_sqlite_without_fts5_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_INDEX_MODULE", "fts_that_was_left_out")
+    monkeypatch.setattr(database_module, "_INDEX_MODULE", "fts_that_was_left_out")
     with pytest.raises(StoreError) as caught:
         Store.open(path)
     assert str(caught.value) == (
@@ -494,9 +497,9 @@ def test_a_killed_run_has_all_that_it_said_was_finished(path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
         said = int((first + writer.communicate()[0]).split("\n")[-2])
         with Store.open(path, lock=False) as reader:
-            rows = list(reader.rows("key"))
+            rows = rows_of(reader, "key")
         with Store.open(path) as store:
-            assert list(store.rows("key")) == rows
+            assert rows_of(store, "key") == rows
             assert len(rows) in (said + 1, said + 2)  # the last may be written and not yet said
             assert rows == [Row(n, f"NCT99{n:06}", "outcome", f"record {n}") for n in range(len(rows))]
     with Store.open(path) as store:

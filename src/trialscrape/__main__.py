@@ -13,7 +13,11 @@ def main() -> None:
         return
     from trialscrape.cli import app  # noqa: PLC0415
 
-    app(prog_name="trialscrape")
+    try:
+        app(prog_name="trialscrape")
+    except OSError as error:
+        print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
+        sys.exit(1)
 
 
 if __name__ == "__main__":

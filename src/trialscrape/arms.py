@@ -32,15 +32,15 @@ _BEGINNINGS = {
 }
 _ARM = {style: re.compile(rf"{name}(?:D[^DT]+)?(?:Tx+)?") for style, name in _BEGINNINGS.items()}
 _CUT_ARM = {style: re.compile(rf"{name}(?:D[^DT]*)?(?:Tx*)?") for style, name in _BEGINNINGS.items()}
-# From what the page shows to what it might mean: style of the arms, types known, treatments listed.
-_ATTEMPTS = (
-    (None, True, True),
-    ("mixed", True, True),
-    (None, False, True),
-    ("mixed", False, True),
-    ("mixed", True, False),
-    ("mixed", False, False),
-    ("bare", True, True),
+# From what the page shows to what it might mean: style of the arms, types known, treatments listed, nothing empty. The
+# later ones come only where lines are left over: a count that the page contradicts is no reason to doubt its lines.
+_STRICT = ((None, True, True, True), ("mixed", True, True, True), ("bare", True, True, True))
+_LENIENT = (
+    (None, True, False, True),
+    (None, False, True, True),
+    (None, False, False, True),
+    ("mixed", False, False, True),
+    ("mixed", False, False, False),
 )
 _SECOND_TAGS = frozenset("gDT")
 _MAX_ENDS = 64  # places where one arm may end; a real one has one or two
@@ -86,19 +86,26 @@ def read(lines: Sequence[str], treatments: Collection[str], groups: int | None, 
         stops.add(len(rows) - 1)
     known = dict.fromkeys(treatments, "x") | _TAGS
     best = _Cut((), 0, 0)
-    for wanted, known_types, listed in _ATTEMPTS:
+    for wanted, known_types, listed, filled in (*_STRICT, *_LENIENT):
+        if best.stop == len(rows) and not (known_types and listed):
+            break
         tags = "".join(
             [known.get(line) or _guess(line, types=not known_types, treatments=not listed) for _, line in rows]
         )
         style = wanted or ("typed" if tags[1:2] == "g" else "untyped")
-        if style == "bare" and ("g" in tags or groups is None):
+        if style == "bare" and ("g" in tags or groups is None or not complete):
             continue
-        cut = _cut(tags, stops, groups, (_ARM if complete else _CUT_ARM)[style], bare=style == "bare")
+        cut = _cut(tags, stops, groups, (_ARM if complete and filled else _CUT_ARM)[style], bare=style == "bare")
         if cut.fit(groups)[:2] == (len(rows), True):
             best = cut
             break
         if style != "bare":  # names alone are a guess unless they are as many as the page says
             best = max(best, cut, key=lambda cut: cut.fit(groups))
+    if best.stop < len(rows):
+        # Something stands there that is no arm: what comes before it is read all the same.
+        tags = "".join([known.get(line) or _guess(line, types=True, treatments=True) for _, line in rows])
+        cut = _cut(tags, range(len(rows) + 1), groups, _ARM["mixed"], bare=False)
+        best = max(best, cut, key=lambda cut: cut.fit(groups))
     return _reading(lines, rows, best, treatments)
 
 

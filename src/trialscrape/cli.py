@@ -19,7 +19,7 @@ from trialscrape import __version__, cli_scrape, export, sources, survey
 from trialscrape.display import display
 from trialscrape.outcomes import Outcome, outcomes_of
 from trialscrape.records import TracedTrial, Trial
-from trialscrape.terminal import Output, fail_usage, printable, progress, tell
+from trialscrape.terminal import Output, ends_in_words, fail_usage, printable, progress, tell
 
 app = typer.Typer(
     help="Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for.",
@@ -82,23 +82,19 @@ def parse(
     rows_file = export.outcomes_path(output) if output else None
     files = _files(paths, own=(output, rows_file))
     tally: Counter[str] = Counter()
-    try:
-        with ExitStack() as stack:
-            rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
-            records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
-            write = stack.enter_context(_writer(records, format_))
-            bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
-            for file in bar.track(files, description="pages"):
-                for outcome in outcomes_of(file, strict=strict, spans=spans):
-                    _count(tally, outcome)
-                    if outcome.trial:
-                        write(outcome.trial)
-                    if rows:
-                        rows.write(export.outcome_line(outcome) + b"\n")
-    except KeyboardInterrupt:
-        left = f"; what was written is in {output}.part, the same command begins anew" if output else ""
-        tell(f"stopped{left}")
-        raise typer.Exit(130) from None
+    left = f"what was written is in {output}.part, the same command begins anew" if output else ""
+    with ends_in_words(left), ExitStack() as stack:
+        rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
+        records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
+        write = stack.enter_context(_writer(records, format_))
+        bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
+        for file in bar.track(files, description="pages"):
+            for outcome in outcomes_of(file, strict=strict, spans=spans):
+                _count(tally, outcome)
+                if outcome.trial:
+                    write(outcome.trial)
+                if rows:
+                    rows.write(export.outcome_line(outcome) + b"\n")
     _summarize(tally, output)
     if tally["failed"]:
         raise typer.Exit(1)
@@ -142,14 +138,12 @@ def schema(
 
 
 def _files(paths: list[str], own: Iterable[Path | None] = ()) -> list[str]:
-    """List the files to read, without the files that this run or an earlier one writes."""
-    written = {path.absolute() for path in own if path}
-    written |= {path.with_name(f"{path.name}.part") for path in written}
-    files = [file for file in sources.files_in(paths) if Path(file).absolute() not in written]
-    if not files:
-        tell(f"expected pages, found no file in {', '.join(paths)}")
-        raise typer.Exit(1)
-    return files
+    """List the files to read, without those in a folder that this run or an earlier one writes."""
+    outputs = {path.resolve() for path in own if path}
+    if any(Path(path).resolve() in outputs for path in paths if path != sources.STDIN):
+        fail_usage("expected other files to write than to read, found one that is both")
+    written = outputs | {path.with_name(f"{path.name}.part") for path in outputs}
+    return [file for file in sources.files_in(paths) if not written or Path(file).resolve() not in written]
 
 
 @contextmanager

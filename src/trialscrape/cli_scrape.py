@@ -3,8 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from trialscrape.scrape import Scraped, distinct, go_on, ids_in, key_of, what_is
 from trialscrape.settings import Settings, parse_age
 from trialscrape.sitemap import SyncReport, sync
 from trialscrape.store import Store
-from trialscrape.terminal import Output, fail_usage, progress, tell
+from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell
 from trialscrape.warc import export_warc, import_warc
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
@@ -72,7 +71,7 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         fail_usage("expected NCT ids, or -i with a file that has some; found none")
     rows_file = export.outcomes_path(output) if output else None
     kept = store or (output.with_name(DEFAULT_STORE.name) if output else DEFAULT_STORE)
-    with _told(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
+    with ends_in_words(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
         if dry_run:
             for line in what_is_asked(ids, opened, settings):
                 print(line)
@@ -118,7 +117,7 @@ def index_sync(
     """Read the sitemaps that robots.txt names into the store; a sync that was stopped is continued."""
     settings = settings_of(site=site, rate=rate, contact=contact)
     with (
-        _told("the same command goes on where it was"),
+        ends_in_words("the same command goes on where it was"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
         progress() as bar,
@@ -171,7 +170,7 @@ def _tell_report(url: str, report: SyncReport) -> None:
 @index.command("status")
 def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
     """Tell the size and the age of the index."""
-    with _told(""), Store.open(store, lock=False) as opened:
+    with ends_in_words(), Store.open(store, lock=False) as opened:
         status = opened.index_status()
     print(f"addresses  {status.slugs:,} in {status.shards:,} files")
     print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
@@ -182,14 +181,14 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
 @store_commands.command("export")
 def store_export(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
     """Write every kept version of every page as WARC."""
-    with _told("the same command begins anew"), Store.open(store, lock=False) as opened:
+    with ends_in_words("the same command begins anew"), Store.open(store, lock=False) as opened:
         tell(f"{export_warc(opened, path):,} pages written to {path}")
 
 
 @store_commands.command("import")
 def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
     """Take the study pages of a WARC file into the store."""
-    with _told("the same command goes on with it"), Store.open(store) as opened:
+    with ends_in_words("the same command goes on with it"), Store.open(store) as opened:
         report = import_warc(opened, path)
     for fault in report.faults:
         tell(str(fault))
@@ -215,21 +214,3 @@ def _text(name: str) -> str:
         return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         fail_usage(f"expected a readable text file for -i: {error}")
-
-
-@contextmanager
-def _told(how_to_go_on: str) -> Iterator[None]:
-    """Tell what ended a command early: an error of ours in one line, Ctrl-C with how to go on."""
-    try:
-        yield
-    except TrialscrapeError as error:
-        tell(str(error))
-        raise typer.Exit(1) from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        tell(f"expected a file that can be written: {error}")
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        tell(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
-        raise typer.Exit(130) from None

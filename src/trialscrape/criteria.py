@@ -25,6 +25,7 @@ _SIDE = re.compile(rf"{_WORDS}{{0,3}}(inclusion|exclusion)(?: [\w'/()&,-]+){{0,6
 _BARE_SIDE = re.compile(
     r"(?:(?:key|main|major|general|study) ){0,2}(inclusion|exclusion)(?: criteri(?:a|on))?", re.IGNORECASE
 )
+_MENTION = re.compile(r"(?:in|ex)clu(?:sion|d)", re.IGNORECASE)
 _COLUMN_0 = -1  # the indent of a line without marker and indent: it belongs to no item
 _CRITERIA = TypeAdapter(tuple[Criterion, ...])
 
@@ -83,11 +84,17 @@ def _node(text: str, marker: str | None) -> dict[str, Any]:
 
 
 def split_sides(criteria: Iterable[Criterion]) -> Eligibility:
-    """Share the criteria of a combined section out: what stands under a sub-heading that names one side is its."""
+    """Share the criteria of a combined section out: what stands under a sub-heading that names one side is its.
+
+    What stands under any other sub-heading, or one that is not understood, is nobody's: a criterion on the wrong side
+    would be a wrong fact.
+    """
     shares: dict[str, list[Criterion]] = {"inclusion": [], "exclusion": [], "unassigned": []}
     current = "unassigned"
     for criterion in criteria:
-        current = named_side(criterion) or current
+        side = named_side(criterion)
+        if side or _is_other_heading(criterion):
+            current = side or "unassigned"
         shares[current].append(criterion)
     return Eligibility(**{side: tuple(share) for side, share in shares.items()})
 
@@ -95,6 +102,10 @@ def split_sides(criteria: Iterable[Criterion]) -> Eligibility:
 def named_side(criterion: Criterion) -> str | None:
     """Tell which side a criterion names, where it is a sub-heading that names just one."""
     label, colon, _ = criterion.text.partition(":")
-    match = _SIDE.fullmatch(label) if colon else criterion.marker is None and _BARE_SIDE.fullmatch(label)
+    match = _SIDE.fullmatch(label) if colon else _BARE_SIDE.fullmatch(label.removesuffix("."))
     sides = {side for side in ("inclusion", "exclusion") if side in label.lower()}
     return sides.pop() if match and len(sides) == 1 else None
+
+
+def _is_other_heading(criterion: Criterion) -> bool:
+    return criterion.text.endswith(":") and (criterion.marker is None or bool(_MENTION.search(criterion.text)))

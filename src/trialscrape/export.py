@@ -37,7 +37,8 @@ def json_line(row: Mapping[str, object]) -> bytes:
 
 def outcomes_path(records: Path) -> Path:
     """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
-    return records.with_name(f"{records.stem}.outcomes.jsonl")
+    stem = records.stem if records.suffix in {".json", ".jsonl"} else records.name
+    return records.with_name(f"{stem}.outcomes.jsonl")
 
 
 @contextmanager

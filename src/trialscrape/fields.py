@@ -241,24 +241,26 @@ def preamble(draft: Draft, stop: int) -> None:
             draft.take(index, index + 1)
         elif line:
             filled.append(index)
-    if not filled:
-        return
-    *above, last = filled
-    sponsor = draft.lines[last].strip(" ")
-    draft.put("sponsor", sponsor, last, last + 1)
-    if above and _is_mark(draft.lines[above[-1]].strip(" "), sponsor):
-        draft.take(above[-1], above[-1] + 1)
-        above.pop()
-    if above:
-        title = draft.lines[above[-1]].strip(" ")
-        draft.put("title", title, above[-1], above[-1] + 1)
-        acronym = values.acronym(title)
+    marks = [place for place, index in enumerate(filled) if _is_mark(draft.lines[index].strip(" "))]
+    mark = next((place for place in reversed(marks) if 0 < place < len(filled) - 1), None)
+    if mark is None:
+        title, sponsor = (filled[-2] if len(filled) > 1 else None), (filled[-1] if filled else None)
+    else:
+        title, sponsor = filled[mark - 1], filled[mark + 1]
+        draft.take(filled[mark], filled[mark] + 1)
+    if sponsor is not None:
+        draft.put("sponsor", draft.lines[sponsor].strip(" "), sponsor, sponsor + 1)
+    if title is not None:
+        text = draft.lines[title].strip(" ")
+        draft.put("title", text, title, title + 1)
+        acronym = values.acronym(text)
         if acronym:
-            draft.put("acronym", acronym, above[-1], above[-1] + 1)
+            draft.put("acronym", acronym, title, title + 1)
 
 
-def _is_mark(line: str, sponsor: str) -> bool:
-    return line == f"{sponsor} logo" or (len(line) == 1 and line.upper() == sponsor[:1].upper())
+def _is_mark(line: str) -> bool:
+    """Tell whether this is what stands above the sponsor: one capital letter, or the text of a logo."""
+    return line.endswith(" logo") or (len(line) == 1 and line.isupper())
 
 
 READERS: dict[str, Reader] = {

@@ -4,8 +4,10 @@ A line's number is its index plus 1. Lines end at `\n` only: `\x0b`, `\x0c`, `\x
 """
 
 import re
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
+_MOST_MARKS = 30
+_HIGH_CHARACTERS = re.compile(rf"[^\x00-\u02ff]{{{_MOST_MARKS + 1},}}")  # combining marks begin at U+0300
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
@@ -13,7 +15,8 @@ def lines_of(text: str) -> list[str]:
     r"""Split a page's text into lines without trailing blanks.
 
     `\r\n` becomes `\n`, a leading tab two blanks (one level of a list), any other tab and the no-break blank one
-    blank, and the Unicode form is NFC. A margin that all lines share is taken away.
+    blank, and the Unicode form is NFC, unless a letter carries more than 30 marks. A margin that all lines share is
+    taken away.
 
     Args:
         text: The page's text.
@@ -23,17 +26,27 @@ def lines_of(text: str) -> list[str]:
     """
     text = text.removeprefix("\ufeff")
     if "\r" in text:
-        text = text.replace("\r\n", "\n").removesuffix("\r")
+        text = text.replace("\r\n", "\n")
     if "\t" in text:
         text = _LEADING_TABS.sub(lambda tabs: "  " * len(tabs[0]), text).replace("\t", " ")
     if "\xa0" in text:
         text = text.replace("\xa0", " ")
-    if not text.isascii() and not is_normalized("NFC", text):
+    if not text.isascii() and _can_be_normalized(text) and not is_normalized("NFC", text):
         text = normalize("NFC", text)
     lines = text.split("\n")
-    if " \n" in text or text.endswith(" "):
-        lines = [line.rstrip(" ") for line in lines]
+    lines = [line.rstrip(" ") for line in lines]
     return _without_margin(lines)
+
+
+def _can_be_normalized(text: str) -> bool:
+    # Sorting the marks on one letter takes time with their square; more than 30 are no writing (UAX #15, 13).
+    for run in _HIGH_CHARACTERS.finditer(text):
+        marks = 0
+        for character in run[0]:
+            marks = marks + 1 if combining(character) else 0
+            if marks > _MOST_MARKS:
+                return False
+    return True
 
 
 def indent(line: str) -> int:

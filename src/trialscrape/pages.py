@@ -11,8 +11,11 @@ from trialscrape import html
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
 from trialscrape.records import PageWarning
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """Larger pages are refused, before and after decompression. Real ones have 3 to 100 kB."""
+
+MAX_LINES = 1_000_000
+"""A page of more lines is refused: each may become a row of `unparsed`. Real ones have a few hundred."""
 
 _GZIP = b"\x1f\x8b"
 _BOMS = (
@@ -39,7 +42,20 @@ _WEB_CHARSETS = {
     "iso-8859-1": "windows-1252",
     "latin1": "windows-1252",
 }
+_ESCAPED_CHARSETS = ("iso-2022-", "hz")
+# Python knows these as charsets, but no page is in them: code, or bytes that would not have shown their declaration.
+_NO_WEB_CHARSETS = {
+    "unicode_escape",
+    "raw_unicode_escape",
+    "punycode",
+    "idna",
+    "utf-7",
+    "utf-16",
+    "utf-32",
+    "undefined",
+}
 _GUESS = "windows-1252"
+_CUT_CHARACTER = 12  # characters that three bytes of an escaped one take
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXPECTED = "expected a study page as text or HTML"
 
@@ -72,7 +88,10 @@ def text_of(page: str | bytes, *, limit: int = MAX_BYTES) -> PageText:
         # No UTF-8 text can hold half of a surrogate pair, so it is written out.
         text = _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
         data = text.encode()
-    return PageText(html.text_of(data) if _is_html(text) else text, warnings)
+    text = html.text_of(data) if _is_html(text) else text
+    if text.count("\n") > MAX_LINES:
+        raise TooLarge(f"expected at most {MAX_LINES:,} lines, found {text.count(chr(10)) + 1:,}")
+    return PageText(text, warnings)
 
 
 def _is_html(text: str) -> bool:
@@ -105,35 +124,41 @@ def _decode(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
     for bom, charset in _BOMS:
         if data.startswith(bom):
             return _decode_damaged(data[len(bom) :], charset)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return _detect(data)
-    # Bytes that are valid UTF-8 are UTF-8 whatever the page declares: tools that save a page often change its bytes
-    # only. The charsets that hide in ASCII bytes all use the escape character.
-    return _detect(data) if "\x1b" in text else (text, ())
-
-
-def _detect(data: bytes) -> tuple[str, tuple[PageWarning, ...]]:
+    text, warnings = _decode_damaged(data, "utf-8")
+    # Bytes that are UTF-8, be it damaged, are UTF-8 whatever the page declares: tools that save a page often change its
+    # bytes only. The charsets that hide in ASCII bytes all use the escape character.
+    if "\x1b" not in text and (not warnings or _looks_like_utf8(text, data)):
+        return text, warnings
     # Here, not above: bs4 is slow to import, and most pages are UTF-8.
     from bs4.dammit import EncodingDetector  # noqa: PLC0415
 
-    declared = EncodingDetector.find_declared_encoding(data, is_html=True)
-    for charset in filter(None, (declared and _WEB_CHARSETS.get(declared, declared), "utf-8")):
-        try:
-            return data.decode(charset), ()
-        except (ValueError, LookupError):
-            continue
-    damaged, warnings = _decode_damaged(data, "utf-8")
-    escapes = damaged.count("\\x") - data.count(b"\\x")
-    if sum(not character.isascii() for character in damaged) >= escapes or damaged[:-12].count("\\x") == 0:
-        return damaged, warnings
+    declared = EncodingDetector.find_declared_encoding(data, is_html=True) or ""
+    if warnings or declared.startswith(_ESCAPED_CHARSETS):
+        return _decode_as_declared(data, declared) or _guess(data) or (text, warnings)
+    return text, warnings
+
+
+def _looks_like_utf8(text: str, data: bytes) -> bool:
+    """Tell whether most bytes beyond ASCII were UTF-8, or only the last character is cut."""
+    escapes = text.count("\\x") - data.count(b"\\x")
+    return sum(not character.isascii() for character in text) >= escapes or "\\x" not in text[:-_CUT_CHARACTER]
+
+
+def _decode_as_declared(data: bytes, declared: str) -> tuple[str, tuple[PageWarning, ...]] | None:
+    try:
+        charset = codecs.lookup(_WEB_CHARSETS.get(declared, declared)).name
+        return None if charset in _NO_WEB_CHARSETS else (data.decode(charset), ())
+    except (ValueError, LookupError):
+        return None
+
+
+def _guess(data: bytes) -> tuple[str, tuple[PageWarning, ...]] | None:
     # bs4's UnicodeDammit would go on with whatever detectors a machine has installed, and then with this. The same
-    # bytes must give the same record everywhere, so this comes first.
+    # bytes must give the same record everywhere, so this is all.
     try:
         text = data.decode(_GUESS)
     except UnicodeDecodeError:
-        return damaged, warnings
+        return None
     message = f"expected UTF-8 or a declared charset, found neither; read as {_GUESS}"
     return text, (PageWarning(code="guessed_charset", line=None, message=message),)
 

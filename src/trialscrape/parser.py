@@ -61,7 +61,7 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     for section in found.sections:
         draft.take(section.heading, section.start)
         fields.READERS[section.name](draft, section)
-    source = Source(file=file, url=url, form=found.form)
+    source = Source(file=_escaped(file), url=_escaped(url), form=found.form)
     unparsed = [index for index, taken in enumerate(draft.taken) if not taken and lines[index]]
     _check_sections(draft, found)
     _check_counts(draft)
@@ -75,6 +75,11 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     values["warnings"] = tuple(sorted(draft.warnings, key=lambda warning: warning.line or 0))
     record = {field: values[field] for field in Trial.model_fields}
     return Reading(record, draft.spans, len(lines) - lines.count(""))
+
+
+def _escaped(name: str | None) -> str | None:
+    # A file name of the system may hold half a surrogate pair, JSON may not.
+    return name and name.encode("utf-8", "backslashreplace").decode()
 
 
 _EMPTY: dict[str, Any] = {
@@ -123,6 +128,7 @@ def _check_sections(draft: Draft, found: Sections) -> None:
             if field not in draft.values:
                 draft.warn("missing_section", None, f"expected the {field} above the first heading, found none")
         _check_missing(draft, found.sections)
+        _check_empty(draft, found.sections)
 
 
 def _check_missing(draft: Draft, found: Sequence[Section]) -> None:
@@ -162,15 +168,24 @@ def _suspects(draft: Draft, section: Section) -> list[int]:
     return alone or [index for index in short if not draft.taken[index]]
 
 
+def _check_empty(draft: Draft, found: Sequence[Section]) -> None:
+    """Warn of a heading over nothing, where pages always have something."""
+    for section in found if draft.complete else found[:-1]:
+        if sections.has_value(section.name) and not any(draft.lines[section.start : section.stop]):
+            message = f"expected something under {_heading(draft, section)!r}, found nothing"
+            draft.warn("empty_section", section.heading, message)
+
+
 def _check_unparsed(draft: Draft, found: Sections, unparsed: Sequence[int]) -> None:
-    """Warn of a line between two known headings that stands alone over others, as a heading does, and is not known."""
-    told = {warning.line for warning in draft.warnings if warning.code == "unreadable_line"}
+    """Warn of a line behind the title that stands alone over others, as a heading does, and is none that is known."""
+    told = {warning.line for warning in draft.warnings}
     left = set(unparsed)
-    for section in found.sections:
+    top = Section("preamble", 0, draft.spans.get("sponsor", (0, 0))[1] + 1, found.sections[0].heading)
+    for section in (top, *found.sections):
         if section.name == "end":
             continue
         filled = [index for index in range(section.start, section.stop) if draft.lines[index]]
-        for index in filled[:-1]:
+        for index in filled if section is top else filled[:-1]:
             if index in left and index + 1 not in told and sections.alone(draft.lines, index) == _BOTH_SIDES:
                 message = f"expected a known heading or none, found {draft.lines[index].strip(' ')!r}"
                 draft.warn("unknown_heading", index, message)

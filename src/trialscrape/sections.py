@@ -85,6 +85,7 @@ ORDER = (
 )
 """Every section of a study page, from the top to the bottom; last the one that stands for two others."""
 
+_MAY_BE_EMPTY = frozenset({"status", "identifiers", "participants", "end"})
 _BY_NAME = {row.section: row for row in ORDER}
 _BY_HEADING = {heading: row for row in ORDER for heading in row.headings}
 _PARTICIPANTS = ORDER[_PLACE["participants"]]
@@ -146,6 +147,11 @@ def places(section: str) -> range:
     return range(row.place[0], row.place[1] + 1)
 
 
+def has_value(section: str) -> bool:
+    """Tell whether something always stands under a section's heading."""
+    return _BY_NAME[section].block != "nothing" and section not in _MAY_BE_EMPTY
+
+
 def is_prose(section: str) -> bool:
     """Tell whether a section's lines are free text."""
     return _BY_NAME[section].block == "prose"
@@ -174,13 +180,13 @@ def alone(lines: Sequence[str], index: int) -> int:
     return above + below
 
 
-def _weight(texts: Sequence[str], rows: Sequence[Row | None], index: int, alone: int) -> int:
-    """Weigh what speaks for a heading, from 0 to 4; `alone` is 1 for every line of a page without blank lines."""
+def _weight(texts: Sequence[str], rows: Sequence[Row | None], index: int, sides: int) -> int:
+    """Weigh what speaks for a heading, from 0 to 4; `sides` counts where it stands alone."""
     row = rows[index]
     if row is None:
         return 0
     if row.block == "prose" or row is _PARTICIPANTS:
-        return alone * (row.place[1] - row.place[0] + 1)
+        return sides * (row.place[1] - row.place[0] + 1)
     following = _next_line(texts, index)
     if following is None or rows[following]:
         return 2 + (row.block == "nothing")
@@ -188,8 +194,8 @@ def _weight(texts: Sequence[str], rows: Sequence[Row | None], index: int, alone:
         return 3
     if row.block == "line":
         behind = _next_line(texts, following)
-        return alone if behind is None or rows[behind] else 0
-    return alone if row.first is None else alone // 2
+        return sides if behind is None or rows[behind] else 0
+    return sides if row.first is None else sides // 2
 
 
 def _next_line(texts: Sequence[str], index: int) -> int | None:

@@ -19,7 +19,8 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 from lxml.etree import _Element
 
-from trialscrape.store import Store, Sync
+from trialscrape.slug_index import Sync
+from trialscrape.store import Store
 
 MAX_BYTES = 256 * 1024 * 1024
 """Decompressed bytes read of one file; the sitemap protocol allows 50 MB."""

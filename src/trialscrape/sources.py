@@ -28,17 +28,26 @@ def files_in(paths: Iterable[str | Path]) -> Iterator[str]:
         paths: Files, folders and `-` for stdin, in the order wanted. A folder is read recursively; what begins with a
             dot in it is passed over, and so is a linked folder. A path that is missing is listed, so that it is told.
     """
+    if isinstance(paths, str | Path):
+        raise TypeError(f"expected a list of paths, found one path: pass [{str(paths)!r}]")
     for path in map(str, paths):
-        if path == STDIN or not Path(path).is_dir():
-            yield path
-        else:
+        if path != STDIN and os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a path is too long
             yield from _files_below(path)
+        else:
+            yield path
 
 
 def _files_below(folder: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
+    """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
+    unreadable: list[str] = []
+    empty = True
+    for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (f"{parent.rstrip('/')}/{name}" for name in sorted(files) if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                empty = False
+                yield f"{parent.rstrip('/')}/{name}"
+    yield from unreadable or ([folder] if empty else [])
 
 
 def pages_in(file: str) -> Iterator[Saved]:
@@ -64,7 +73,9 @@ def pages_in(file: str) -> Iterator[Saved]:
 def _read(file: str) -> bytes:
     try:
         if file == STDIN:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+        elif os.path.isdir(file):  # noqa: PTH112  as above
+            raise Unreadable("expected a folder that can be read and has files in it")
         elif not Path(file).is_file() and Path(file).exists():
             raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
         else:

@@ -8,7 +8,7 @@ from trialscrape import parser, sources
 from trialscrape.errors import PageError
 from trialscrape.records import Trial
 
-ALARMS = frozenset({"missing_section", "unknown_heading", "unknown_label", "unreadable_line"})
+ALARMS = frozenset({"empty_section", "missing_section", "unknown_heading", "unknown_label", "unreadable_line"})
 """Warnings that may mean that the site has changed."""
 
 

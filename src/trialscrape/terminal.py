@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from trialscrape.errors import TrialscrapeError
+
 _SUSPECT = re.compile(r"[^\n\x20-\x7e]")
 
 
@@ -26,16 +28,35 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _in_a_folder(path: Path | None) -> Path | None:
-    if path and (path.is_dir() or not path.parent.is_dir()):
+def _writable(path: Path | None) -> Path | None:
+    """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
+    if path is None or path == Path("-"):
+        return None
+    path = path.resolve() if path.is_symlink() else path
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
         fail_usage(f"expected a file in an existing folder, found {path}")
     return path
 
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", callback=_in_a_folder, help="File for the records; default is stdout."),
+    typer.Option("-o", "--output", callback=_writable, help="File for the records; default is stdout."),
 ]
+
+
+@contextmanager
+def ends_in_words(how_to_go_on: str = "") -> Iterator[None]:
+    """Tell what ended a command early: an error of ours or of the disk in one line, Ctrl-C with how to go on."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (TrialscrapeError, OSError) as error:
+        tell(str(error) if isinstance(error, TrialscrapeError) else f"expected to write, found: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        tell(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
+        raise typer.Exit(130) from None
 
 
 def tell(message: str) -> None:
