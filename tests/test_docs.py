@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from trialscrape import errors
+from trialscrape.replica import Replica
+from trialscrape.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -22,12 +26,13 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A folder like the project's, for commands that write."""
+def copy(tmp_path: Path) -> Iterator[Path]:
+    """A folder like the project's, for commands that write, and the replica that the README names."""
     shutil.copytree(ROOT / "fixtures", tmp_path / "fixtures")
     shutil.copy(ROOT / "README.md", tmp_path)
     (tmp_path / "output").mkdir()
-    return tmp_path
+    with Replica(ROOT / "fixtures/site", port=8799):
+        yield tmp_path
 
 
 @pytest.mark.parametrize(("page", "session"), blocks("console"))
@@ -71,6 +76,13 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
     codes = set(re.findall(r'warn\(\s*"(\w+)"|code="(\w+)"', SOURCE))
     outcomes = {each.outcome for each in errors.PageError.__subclasses__()}
     assert listed == {first or second for first, second in codes} | outcomes | {"ok", "internal_error"}
+
+
+def test_every_setting_is_in_the_docs_with_its_default() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", (ROOT / "docs/scrape.md").read_text(), re.MULTILINE))
+    shown = {"": "none", "7 days, 0:00:00": "`7d`"}
+    settings = {each.name: shown.get(str(each.default), f"`{each.default}`") for each in fields(Settings)}
+    assert {name: default for name, default in listed.items() if name in settings} == settings
 
 
 def test_every_module_is_on_the_design_page() -> None:

@@ -8,8 +8,10 @@ Sub-heading:              column 0 and a `:` at the end: the list under it belon
 Plain paragraph           column 0: stands for itself
 """
 
+import gc
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
@@ -44,6 +46,11 @@ def tree_of(lines: Sequence[str]) -> Tree:
     paragraph is joined to its item's text by a blank line, a continued line by a newline; where the item has a nested
     list already, it stands behind it as a criterion without a marker.
     """
+    with _no_collection():
+        return _grown(lines)
+
+
+def _grown(lines: Sequence[str]) -> Tree:
     root = _node("", None)
     path = [(_COLUMN_0 - 1, root)]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = root, list[str]()  # the newest node, and what continues its text
@@ -77,6 +84,18 @@ def tree_of(lines: Sequence[str]) -> Tree:
         after_blank = False
     last["text"] += "".join(more)
     return Tree(_CRITERIA.validate_python(root["children"]), too_deep)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    # Trees have no cycles, and looking for them again and again while millions of nodes are made is not linear.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _node(text: str, marker: str | None) -> dict[str, Any]:
