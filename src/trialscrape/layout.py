@@ -41,8 +41,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def _can_be_normalized(text: str) -> bool:
-    # Sorting the marks on one letter takes time with their square; more than 30 are no writing (UAX #15, 13). Nearly all
-    # pages have none at all, which their bytes tell fastest.
+    # Sorting the marks on one letter takes time with their square; more than 30 are no writing (UAX #15, 13). Nearly
+    # all pages have none at all, which their bytes tell fastest.
     data = text.encode()
     if not data.translate(None, _NO_MARKS) and _SYMBOL_MARKS not in data:
         return True
