@@ -45,6 +45,8 @@ def fill(store: Store) -> None:
         url = f"{SITE}/study/{number}"
         store.add_page(Fetched(url, url, NOON, 200, os.urandom(5000), content_type="text/html"), ids=["NCT99000002"])
     store.add_page(Fetched(f"{SITE}/study/empty", f"{SITE}/study/empty", NOON, 200, b""))
+    text = f"{SITE}/study/text"
+    store.add_page(Fetched(text, text, NOON, 200, b"Walking for Knee Pain", content_type="text/plain; charset=utf-8"))
 
 
 def told(page: Page) -> tuple[object, ...]:
@@ -66,9 +68,9 @@ def told(page: Page) -> tuple[object, ...]:
 @pytest.mark.parametrize("name", ["pages.warc.gz", "pages.warc"])
 def test_what_is_exported_comes_back(store: Store, other: Store, tmp_path: Path, name: str) -> None:
     fill(store)
-    assert export_warc(store, tmp_path / name) == 6
+    assert export_warc(store, tmp_path / name) == 7
     report = import_warc(other, tmp_path / name)
-    assert report == ImportReport(6, 0, {"not a response": 1}, ())
+    assert report == ImportReport(7, 0, {"not a response": 1}, ())
     assert [told(page) for page in other.all_versions()] == [told(page) for page in store.all_versions()]
     assert other.ids_of(URL) == ("NCT99000001",)
     assert other.for_id("NCT99000001") is None
@@ -88,7 +90,7 @@ def test_the_same_store_gives_the_same_bytes(store: Store, other: Store, tmp_pat
 def test_what_is_imported_twice_is_known(store: Store, tmp_path: Path) -> None:
     fill(store)
     export_warc(store, tmp_path / "pages.warc.gz")
-    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 6, {"not a response": 1}, ())
+    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 7, {"not a response": 1}, ())
 
 
 def test_many_records_are_kept_some_at_a_time(store: Store, other: Store, tmp_path: Path) -> None:
@@ -167,8 +169,6 @@ def chunked(payload: bytes) -> bytes:
     return b"".join(b"%x;x=y\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-RAW_DEFLATE = zlib.compressobj(wbits=-15)
-
 FORMS = {
     "plain": response(),
     "length": response(Content_Length=str(len(HTML))),
@@ -178,6 +178,7 @@ FORMS = {
     "gzip, undone": response(HTML, Content_Encoding="gzip", Content_Length="10"),
     "deflate": response(zlib.compress(HTML), Content_Encoding="deflate"),
     "both": response(chunked(gzip.compress(HTML)), Content_Encoding="GZIP", Transfer_Encoding="Chunked"),
+    "text": response(Content_Type="Text/Plain; charset=utf-8"),
     "no type": ("response", URL, "200 OK", {}, HTML),
 }
 
@@ -222,7 +223,7 @@ def test_other_records_are_counted(store: Store, tmp_path: Path) -> None:
             "not a response": 2,
             "address not under /study/": 2,
             "status not 200": 1,
-            "not text/html": 1,
+            "neither text/html nor text/plain": 1,
             "content encoding br": 1,
         },
         (),

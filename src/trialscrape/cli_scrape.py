@@ -4,7 +4,6 @@ import os
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ import typer
 
 from trialscrape import export
 from trialscrape.errors import TrialscrapeError
-from trialscrape.fetch import Fetched, Fetcher, Validators
+from trialscrape.fetch import Fetcher
 from trialscrape.scrape import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
 from trialscrape.settings import Settings, parse_age
 from trialscrape.sitemap import SyncReport, sync
@@ -132,7 +131,7 @@ def index_sync(
             report = sync(
                 opened,
                 url,
-                lambda *asked: _got(fetcher, *asked),
+                lambda file, validators: fetcher.get(file, validators=validators),
                 now=lambda: datetime.now(UTC),
                 study_path=settings.study_path,
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
@@ -141,22 +140,6 @@ def index_sync(
             _tell_report(url, report)
     if failed:
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Got:
-    """A fetched file in the words of the sitemap reader."""
-
-    status: str
-    message: str
-    body: bytes
-    etag: str | None
-    last_modified: str | None
-
-
-def _got(fetcher: Fetcher, url: str, etag: str | None, last_modified: str | None) -> _Got:
-    fetched: Fetched = fetcher.get(url, validators=Validators(etag, last_modified))
-    return _Got(fetched.result, fetched.message, fetched.body, fetched.etag, fetched.last_modified)
 
 
 def _tell_report(url: str, report: SyncReport) -> None:

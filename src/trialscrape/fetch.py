@@ -9,47 +9,25 @@ robots.txt included; a host's Crawl-delay and Retry-After only make it slower; r
 request where it forbids or cannot be had; no byte of a body is given out unless the whole body arrived.
 """
 
-import contextlib
 import math
 import re
-import socket
-import ssl
 import threading
 import time
-import weakref
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Self, cast
 from urllib.parse import unquote
 
-import httpcore
 import httpx
 import tenacity
 from protego import Protego
 
-from trialscrape.errors import TrialscrapeError
+from trialscrape.pace import Pace, Paced, Run, Stopped
+from trialscrape.replies import Ask, Reply, Result, pause_message, reply_of, reply_to_failure
 from trialscrape.settings import Settings
+from trialscrape.wire import Transport, Wire, make_client, trace_of
 
-Result = Literal[
-    "ok",  # 200, with the whole body
-    "not_modified",  # 304 to the validators sent
-    "http_status",  # an answer that is none of the others: 404, 403, 204 …
-    "blocked_by_robots",
-    "rate_limited",  # 429 to the last, or a longer pause asked for than the settings allow
-    "timeout",
-    "network_error",  # no whole answer, or a redirect that is not followed
-    "server_error",  # 5xx to the last
-    "too_large",
-]
-
-
-class Stopped(TrialscrapeError):
-    """The fetcher was stopped or closed while, or before, it was asked: there is no result to keep."""
+__all__ = ["Fetched", "Fetcher", "Result", "Robots", "Stopped", "Validators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +77,13 @@ class Robots:
 
 
 @dataclass(slots=True)
-class _Host:
-    """What a run knows of one scheme, host and port. Times are on the run's clock."""
+class _Host(Paced):
+    """What a run knows of one scheme, host and port."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     robots: Robots | None = None
     asks: int = 0
     ask_again: float = -math.inf
-    started: float = -math.inf
-    delay: float = 0.0
-    not_before: float = -math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """How an address is asked for. `cut` takes the first `limit` bytes of a larger body instead of refusing it."""
-
-    limit: int
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-    obey: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """What one request gave. `again` says that the fault may pass, `pause` what Retry-After asks for, in seconds."""
-
-    result: Result
-    message: str = ""
-    status: int | None = None
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
-    body: bytes = field(default=b"", repr=False)
-    location: str | None = None
-    again: bool = False
-    pause: float | None = None
 
 
 class Fetcher:
@@ -155,20 +106,18 @@ class Fetcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._run = _Run(clock, sleep)
-        self._pace = _Pace(1 / settings.rate, self._run)
-        self._wire = _Wire(clock)
+        self._run = Run(clock, sleep)
+        self._pace = Pace(1 / settings.rate, self._run)
+        self._wire = Wire(clock)
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._hosts: dict[str, _Host] = {}
         self._hosts_lock = threading.Lock()
-        self._client = _client(settings, transport or _Transport(settings, self._wire))
+        self._client = make_client(settings, transport or Transport(settings, self._wire))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def stop(self) -> None:
@@ -199,7 +148,7 @@ class Fetcher:
         target = _target(url)
         if isinstance(target, str):
             return Fetched("network_error", url, url, message=target)
-        ask = _Ask(limit=limit or self._settings.body_limit, headers=_conditions(validators))
+        ask = Ask(limit=limit or self._settings.body_limit, headers=_conditions(validators))
         return replace(self._follow(target, ask), url=url)
 
     def robots(self, url: str) -> Robots:
@@ -214,7 +163,7 @@ class Fetcher:
             return Robots("network_error", Protego.parse(""), message=target)
         return self._robots(target)
 
-    def _follow(self, target: httpx.URL, ask: _Ask) -> Fetched:
+    def _follow(self, target: httpx.URL, ask: Ask) -> Fetched:
         """Ask for an address and the ones it redirects to."""
         seen: list[httpx.URL] = []
         attempts = 0
@@ -230,24 +179,24 @@ class Fetcher:
                 return _fetched(replace(reply, message=following), seen, attempts)
             target = following
 
-    def _refusal(self, target: httpx.URL, ask: _Ask) -> _Reply | None:
+    def _refusal(self, target: httpx.URL, ask: Ask) -> Reply | None:
         """Return why an address is not asked for, or None where it may be."""
         forbidden = self._settings.forbidden_path
         if _plain_path(target).startswith(forbidden):
             found = (
                 f"expected a page that may be asked for, found {target}; {forbidden} is never asked for: leave it out"
             )
-            return _Reply("blocked_by_robots", found)
+            return Reply("blocked_by_robots", found)
         if ask.obey:
             robots = self._robots(target)
             if robots.result != "ok":
-                return _Reply(robots.result, f"{target} was not asked for: {robots.message}")
+                return Reply(robots.result, f"{target} was not asked for: {robots.message}")
             if not robots.rules.can_fetch(str(target), self._settings.user_agent):
                 found = f"expected leave to ask for {target}, found that {_robots_url(target)} forbids it; leave it out"
-                return _Reply("blocked_by_robots", found)
+                return Reply("blocked_by_robots", found)
         left = self._host(target).not_before - self._run.clock()
         if left > self._settings.retry_after_limit:
-            return _Reply("rate_limited", _pause_message(target, left, self._settings))
+            return Reply("rate_limited", pause_message(target, left, self._settings))
         return None
 
     def _robots(self, target: httpx.URL) -> Robots:
@@ -265,21 +214,21 @@ class Fetcher:
             return host.robots
 
     def _ask_robots(self, url: httpx.URL) -> Robots:
-        fetched = self._follow(url, _Ask(limit=self._settings.robots_limit, cut=True, obey=False))
+        fetched = self._follow(url, Ask(limit=self._settings.robots_limit, cut=True, obey=False))
         return _read_robots(fetched, self._settings)
 
     def _host(self, target: httpx.URL) -> _Host:
         with self._hosts_lock:
             return self._hosts.setdefault(str(_robots_url(target)), _Host())
 
-    def _persist(self, target: httpx.URL, ask: _Ask) -> tuple[_Reply, int]:
+    def _persist(self, target: httpx.URL, ask: Ask) -> tuple[Reply, int]:
         """Ask until an answer comes that a retry would not mend. Return it, and how many requests it took."""
         settings = self._settings
         backoff = tenacity.wait_exponential(multiplier=settings.backoff, max=settings.backoff_limit)
         jitter = tenacity.wait_random(0, settings.backoff)
         sent = 0
 
-        def once() -> _Reply:
+        def once() -> Reply:
             nonlocal sent
             sent += 1
             return self._once(target, ask)
@@ -287,314 +236,44 @@ class Fetcher:
         retrying = tenacity.Retrying(
             sleep=self._run.wait,
             stop=tenacity.stop_after_attempt(settings.retries + 1),
-            wait=lambda state: max(backoff(state) + jitter(state), _reply_of(state).pause or 0),
+            wait=lambda state: max(backoff(state) + jitter(state), _last_reply(state).pause or 0),
             retry=tenacity.retry_if_result(lambda reply: reply.again),
-            retry_error_callback=_reply_of,
+            retry_error_callback=_last_reply,
         )
         reply = retrying(once)
         if reply.again and sent > 1:
             reply = replace(reply, message=f"{reply.message} (asked {sent} times)")
         return reply, sent
 
-    def _once(self, target: httpx.URL, ask: _Ask) -> _Reply:
+    def _once(self, target: httpx.URL, ask: Ask) -> Reply:
         """Wait for a turn and send one request."""
         host = self._host(target)
         self._pace.wait_for(host)
-        with self._run.held(self._slots), self._pace.turn(host) as turn:
+        with self._run.held(self._slots), self._pace.turn(host) as sent:
             self._wire.start(self._settings.total_timeout)
-            reply = self._exchange(target, ask, turn)
+            reply = self._exchange(target, ask, sent)
         if reply.pause is not None:
             host.not_before = max(host.not_before, self._run.clock() + reply.pause)
         return reply
 
-    def _exchange(self, target: httpx.URL, ask: _Ask, turn: "_Turn") -> _Reply:
+    def _exchange(self, target: httpx.URL, ask: Ask, sent: Callable[[], None]) -> Reply:
         """Send one request and read its answer; the only place where foreign errors are translated."""
         try:
             request = self._client.build_request(
-                "GET", target, headers=ask.headers, extensions={"trace": turn.on_event}
+                "GET", target, headers=ask.headers, extensions={"trace": trace_of(sent)}
             )
             response = self._client.send(request, stream=True)
             try:
-                turn.sent()
-                return _reply(response, ask, self._settings)
+                sent()
+                return reply_of(response, ask, self._settings)
             finally:
                 response.close()
         except Exception as error:
             self._run.check()
-            reply = _failure(error, target, ask, self._settings)
+            reply = reply_to_failure(error, target, ask, self._settings)
             if reply is None:
                 raise
             return reply
-
-
-class _Run:
-    """The run's clock, and the one thing that ends all its waits."""
-
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None] | None) -> None:
-        self.clock = clock
-        self.stopped = threading.Event()
-        self._sleep = sleep or self._pause
-
-    def check(self) -> None:
-        if self.stopped.is_set():
-            raise Stopped("expected an open fetcher, found one that was stopped; make a new one to go on")
-
-    def wait(self, seconds: float) -> None:
-        self._sleep(seconds)
-        self.check()
-
-    def acquire(self, lock: "threading.Lock | threading.Semaphore") -> None:
-        """Take a lock, but do not wait for it longer than the run lasts."""
-        while not lock.acquire(timeout=0.1):
-            self.check()
-
-    @contextlib.contextmanager
-    def held(self, lock: "threading.Lock | threading.Semaphore") -> Iterator[None]:
-        self.acquire(lock)
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _pause(self, seconds: float) -> None:
-        # The event may wake a moment early, and a rate must not be exceeded by a moment either.
-        end = self.clock() + seconds
-        while (left := end - self.clock()) > 0 and not self.stopped.wait(left):
-            pass
-
-
-class _Pace:
-    """When the next request may start: one interval for all hosts, and each host's own delay and pause."""
-
-    def __init__(self, interval: float, run: _Run) -> None:
-        self._interval = interval
-        self._run = run
-        self._gate = threading.Lock()
-        self._started = -math.inf
-
-    def wait_for(self, host: _Host) -> None:
-        """Wait for what only this host asks for, without holding up requests to others."""
-        while (left := self._left(host)) > 0:
-            self._run.wait(left)
-
-    def _left(self, host: _Host) -> float:
-        return max(host.started + host.delay, host.not_before) - self._run.clock()
-
-    @contextlib.contextmanager
-    def turn(self, host: _Host) -> Iterator["_Turn"]:
-        """Wait until a request may start, and let nobody else start one until its head is sent.
-
-        So neither a slow connection nor a thread that sleeps between its turn and its request can bring two requests
-        closer together on the wire than the interval.
-        """
-        self._enter(host)
-        turn = _Turn(lambda: self._leave(host))
-        try:
-            yield turn
-        finally:
-            turn.sent()
-
-    def _enter(self, host: _Host) -> None:
-        while True:
-            self._run.acquire(self._gate)
-            try:
-                if self._left(host) <= 0:
-                    # Waiting here, and not outside, lets one thread wake up for a turn, and not all that want one.
-                    while (left := self._started + self._interval - self._run.clock()) > 0:
-                        self._run.wait(left)
-                    self._run.check()
-                    return
-            except BaseException:
-                self._gate.release()
-                raise
-            self._gate.release()
-            self.wait_for(host)
-
-    def _leave(self, host: _Host) -> None:
-        self._started = host.started = self._run.clock()
-        self._gate.release()
-
-
-class _Turn:
-    """The right to start one request, given back when its head is sent or the request is over."""
-
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave: Callable[[], None] | None = leave
-
-    def sent(self) -> None:
-        leave, self._leave = self._leave, None
-        if leave:
-            leave()
-
-    def on_event(self, name: str, _info: dict[str, Any]) -> None:
-        """Listen to the `trace` extension of httpcore."""
-        if name == "http11.send_request_headers.complete":
-            self.sent()
-
-
-class _Wire(httpcore.SyncBackend):
-    """Connections that end at the deadline of the request that uses them, and all at once when the run is stopped.
-
-    A read timeout alone does not end an answer that comes byte by byte. A connection serves one request at a time, in
-    the thread that asked for it, so the deadline is the thread's.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._thread = threading.local()
-        self._lock = threading.Lock()
-        self._open: weakref.WeakSet[_Stream] = weakref.WeakSet()
-        self._over = False
-
-    def start(self, total: float) -> None:
-        """Begin a request that has `total` seconds."""
-        self._thread.deadline = self._clock() + total
-
-    def left(self, timeout: float | None) -> float:
-        """Return how long the next step may take: the timeout, or what is left of the request's time if less."""
-        left: float = self._thread.deadline - self._clock()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the total timeout")
-        return left if timeout is None else min(timeout, left)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect, as httpcore does."""
-        plain = super().connect_tcp(host, port, self.left(timeout), local_address, socket_options)
-        return self.watch(plain)
-
-    def watch(self, stream: httpcore.NetworkStream) -> "_Stream":
-        """Put a connection under the deadline."""
-        watched = _Stream(stream, self)
-        with self._lock:
-            self._open.add(watched)
-            over = self._over
-        if over:
-            watched.cut()
-        return watched
-
-    def cut(self) -> None:
-        """End all connections; a thread that reads one gets an error at once."""
-        with self._lock:
-            self._over = True
-            streams = list(self._open)
-        for stream in streams:
-            stream.cut()
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, wire: _Wire) -> None:
-        self._inner = inner
-        self._wire = wire
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._wire.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._wire.left(timeout))
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return self._wire.watch(self._inner.start_tls(ssl_context, server_hostname, self._wire.left(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's signature
-        return self._inner.get_extra_info(info)
-
-    def cut(self) -> None:
-        # The plain socket's shutdown, since an SSLSocket's own one is not made to be called while another thread reads.
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._inner.get_extra_info("socket"), socket.SHUT_RDWR)
-
-
-class _Transport(httpx.BaseTransport):
-    """httpx's own transport, but over `_Wire`, which httpx gives no way to pass in."""
-
-    def __init__(self, settings: Settings, wire: _Wire) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=settings.concurrency,
-            max_keepalive_connections=settings.concurrency,
-            keepalive_expiry=30.0,
-            network_backend=wire,
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        with _as_httpx():
-            answer = self._pool.handle_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=request.headers.raw,
-                    extensions=request.extensions,
-                )
-            )
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Incoming(answer), extensions=answer.extensions
-        )
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Incoming(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _as_httpx():
-            yield from self._answer.iter_stream()
-
-    def close(self) -> None:
-        self._answer.close()
-
-
-@contextlib.contextmanager
-def _as_httpx() -> Iterator[None]:
-    """Raise httpcore's errors as the ones of httpx, which are all that a transport may raise."""
-    try:
-        yield
-    except httpcore.TimeoutException as error:
-        raise httpx.TimeoutException(str(error)) from error
-    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise httpx.NetworkError(str(error)) from error
-
-
-class _Broken(Exception):
-    """A body that did not arrive whole, or in no known coding."""
-
-
-class _Larger(Exception):
-    """A body above the limit."""
-
-
-def _client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Client:
-    return httpx.Client(
-        transport=transport,
-        headers={
-            "User-Agent": settings.user_agent,
-            "Accept": "text/html,application/xhtml+xml,application/xml,application/json,text/plain;q=0.9,*/*;q=0.5",
-            # Only what is unpacked below with a bound.
-            "Accept-Encoding": "gzip, deflate",
-        },
-        timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-        # Redirects are followed by hand: each needs its turn, robots.txt and the same site.
-        follow_redirects=False,
-        # No netrc: nothing but what the settings say goes to the site.
-        trust_env=False,
-        # No cookies kept: a page must not depend on what was asked before it.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
 
 
 def _target(url: str) -> httpx.URL | str:
@@ -652,7 +331,7 @@ def _next(location: str, seen: list[httpx.URL], most: int) -> httpx.URL | str:
     return there
 
 
-def _fetched(reply: _Reply, seen: list[httpx.URL], attempts: int) -> Fetched:
+def _fetched(reply: Reply, seen: list[httpx.URL], attempts: int) -> Fetched:
     return Fetched(
         result=reply.result,
         url=str(seen[0]),
@@ -667,161 +346,8 @@ def _fetched(reply: _Reply, seen: list[httpx.URL], attempts: int) -> Fetched:
     )
 
 
-def _reply_of(state: tenacity.RetryCallState) -> _Reply:
-    return cast("_Reply", cast("tenacity.Future", state.outcome).result())
-
-
-def _reply(response: httpx.Response, ask: _Ask, settings: Settings) -> _Reply:
-    """Read an answer, its body included."""
-    status, headers = response.status_code, response.headers
-    if status == httpx.codes.OK:
-        return _Reply("ok", status=status, headers=headers, body=_body(response, ask))
-    _drain(response)
-    if status == httpx.codes.NOT_MODIFIED and ask.headers:
-        return _Reply("not_modified", status=status, headers=headers)
-    if response.has_redirect_location:
-        return _Reply("network_error", status=status, headers=headers, location=headers["location"])
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return _busy(response, settings)
-    found = f"expected a page at {response.url}, found HTTP {status} {response.reason_phrase}".rstrip()
-    return _Reply("http_status", f"{found}; check the address", status=status, headers=headers)
-
-
-def _busy(response: httpx.Response, settings: Settings) -> _Reply:
-    """Return what 429 and 5xx mean: ask again, unless the host wants a longer pause than the run will make."""
-    status, headers = response.status_code, response.headers
-    result: Result = "rate_limited" if status == httpx.codes.TOO_MANY_REQUESTS else "server_error"
-    pause = _retry_after(headers, datetime.now(UTC))
-    if pause is not None and pause > settings.retry_after_limit:
-        message = _pause_message(response.url, pause, settings)
-    else:
-        message = f"expected a page at {response.url}, found HTTP {status} {response.reason_phrase}; try again later"
-    again = pause is None or pause <= settings.retry_after_limit
-    return _Reply(result, message, status=status, headers=headers, again=again, pause=pause)
-
-
-def _pause_message(url: httpx.URL, pause: float, settings: Settings) -> str:
-    return (
-        f"expected that {url.host} can be asked again within {settings.retry_after_limit:g} s, found that it asks for "
-        f"a pause of {pause:.0f} s; run again after that"
-    )
-
-
-def _retry_after(headers: httpx.Headers, now: datetime) -> float | None:
-    """Return the seconds that `Retry-After` asks for, or None where it says nothing readable.
-
-    A date is taken against the answer's own `Date`, so that a wrong clock on either side does not shorten the wait.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return float(text)
-    then = _date(text)
-    if then is None:
-        return None
-    return max(0.0, (then - (_date(headers.get("date", "")) or now)).total_seconds())
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date
-
-
-def _failure(error: Exception, target: httpx.URL, ask: _Ask, settings: Settings) -> _Reply | None:
-    """Return what an error means, or None where it is none of the network's."""
-    expected = f"expected the whole of {target}, found"
-    match error:
-        case _Larger():
-            return _Reply("too_large", f"{expected} more than {ask.limit} bytes; raise the body limit if that is right")
-        case _Broken():
-            return _Reply("network_error", f"{expected} {error}; try again later", again=True)
-        case zlib.error():
-            return _Reply("network_error", f"{expected} damaged compression ({error}); try again later", again=True)
-        case httpx.TimeoutException():
-            limits = f"{settings.read_timeout:g} s for the next bytes, {settings.total_timeout:g} s in all"
-            return _Reply("timeout", f"{expected} no end in time ({limits}); try again later", again=True)
-        case UnicodeError():
-            return _Reply("network_error", f"{expected} that it cannot be asked for ({error}); check the address")
-        case httpx.RemoteProtocolError() | httpx.InvalidURL():
-            # Not the transport's, which has other errors: the client reads Location even where it follows none.
-            return _Reply("network_error", f"{expected} a redirect to no address ({error}); look at it in a browser")
-        case httpx.HTTPError():
-            found = str(error) or type(error).__name__
-            return _Reply("network_error", f"{expected} a broken connection ({found}); try again later", again=True)
-        case _:
-            return None
-
-
-_PIECE = 65_536  # bytes unpacked at a time: what memory may be needed beyond the limit
-_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # wbits of zlib for each coding
-_RAW_DEFLATE = -15
-
-
-def _body(response: httpx.Response, ask: _Ask) -> bytes:
-    """Return the whole decoded body, with no more than the limit and a piece in memory.
-
-    Raises:
-        _Larger: It is above the limit, unless only its head is asked for.
-        _Broken: It ends early, or is in a coding that was not offered.
-    """
-    length = response.headers.get("content-length", "")
-    if length.isdecimal() and float(length) > ask.limit + _PIECE and not ask.cut:
-        raise _Larger
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding in _WINDOWS:
-        # Compression may lengthen what cannot be compressed, by less than a piece.
-        packed = _at_most(response.iter_raw(), ask.limit + _PIECE, cut=ask.cut)
-        return b"".join(_at_most(_unpacked(packed, coding), ask.limit, cut=ask.cut))
-    if coding in ("identity", ""):
-        return b"".join(_at_most(response.iter_raw(), ask.limit, cut=ask.cut))
-    raise _Broken(f"the coding {coding!r}, where gzip, deflate or none was asked for")
-
-
-def _at_most(pieces: Iterator[bytes], limit: int, *, cut: bool) -> Iterator[bytes]:
-    """Pass pieces on up to the limit; above it, end there or refuse, as was asked."""
-    room = limit
-    for piece in pieces:
-        yield piece[:room]
-        room -= len(piece)
-        if room < 0:
-            if cut:
-                return
-            raise _Larger
-
-
-def _unpacked(packed: Iterator[bytes], coding: str) -> Iterator[bytes]:
-    """Unpack a compressed body in pieces of bounded size, all members of it."""
-    unpacker = None
-    for chunk in packed:
-        data, full = chunk, False
-        while data or full:
-            if unpacker is None or unpacker.eof:
-                unpacker = zlib.decompressobj(_window(coding, data))
-            piece = unpacker.decompress(data, _PIECE)
-            yield piece
-            # Zeros after the end are padding; anything else is another member.
-            data = unpacker.unused_data.lstrip(b"\0") if unpacker.eof else unpacker.unconsumed_tail
-            full = len(piece) == _PIECE and not unpacker.eof
-    if unpacker and not unpacker.eof:
-        raise _Broken("a compressed body that ends early")
-
-
-def _window(coding: str, start: bytes) -> int:
-    # "deflate" means zlib's format, but some servers send it bare; zlib's first byte has 8 in its lower half.
-    bare = coding == "deflate" and start[0] & 0x0F != zlib.DEFLATED
-    return _RAW_DEFLATE if bare else _WINDOWS[coding]
-
-
-def _drain(response: httpx.Response) -> None:
-    """Read a short body that nobody needs, since only then the connection can serve the next request."""
-    left = _PIECE
-    with contextlib.suppress(httpx.HTTPError):
-        for chunk in response.iter_raw():
-            left -= len(chunk)
-            if left < 0:
-                return
+def _last_reply(state: tenacity.RetryCallState) -> Reply:
+    return cast("Reply", cast("tenacity.Future", state.outcome).result())
 
 
 def _read_robots(fetched: Fetched, settings: Settings) -> Robots:

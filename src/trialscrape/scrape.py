@@ -32,7 +32,7 @@ Steps = Generator[Callable[[], Any], Any, T]
 """A program: yields what is to be asked of the network, is sent the answer, and returns its result."""
 
 _NCT_ID = re.compile(r"NCT[0-9]{8}")
-_LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9]+(?![A-Za-z])", re.IGNORECASE)
+_LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9][A-Za-z0-9]*", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
 _LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
@@ -74,7 +74,7 @@ def ids_in(text: str) -> list[str]:
     once.
     """
     found: list[str] = []
-    for line in text.splitlines():
+    for line in text.removeprefix("\ufeff").splitlines():
         entry = line.strip()
         if entry.startswith(("http://", "https://")):
             found.append(entry)
@@ -210,9 +210,13 @@ def _again(run: _Run, position: int) -> Steps[Scraped]:
 
 def _finish(run: _Run, asked: str, position: int) -> Steps[Scraped]:
     """Look an id up and note its end, durably, before anybody hears of it."""
-    scraped = yield from _LookUp(run, asked).up()
+    look_up = _LookUp(run, asked)
+    scraped = yield from look_up.up()
     record = scraped.trial.model_dump_json() if scraped.trial else None
-    run.store.finish(run.key, Row(position, asked, json.dumps(scraped.row()), record))
+    with run.store.transaction():  # one with the other: an id that is known but not done would be told as another
+        if look_up.proven:
+            run.store.set_proof(asked, *look_up.proven)
+        run.store.finish(run.key, Row(position, asked, json.dumps(scraped.row()), record))
     return scraped
 
 
@@ -223,7 +227,8 @@ class _LookUp:
         self.asked = asked
         self.key, self.store, self.settings, self.fetcher = run.key, run.store, run.settings, run.fetcher
         self.url: str | None = None
-        self.attempts = 0
+        self.sent: dict[str, int] = {}  # requests by address
+        self.proven: tuple[str, str] | None = None  # an address, and how its page was proven
 
     def up(self) -> Steps[Scraped]:
         """Look in the store, then at the addresses that the registry's titles give."""
@@ -235,7 +240,7 @@ class _LookUp:
         if known := (yield from self.known()):
             return known
         answer: RegistryAnswer = yield partial(registry.lookup, self.fetcher, self.settings, self.asked)
-        self.attempts += answer.attempts
+        self.sent[answer.url] = answer.attempts
         if answer.status == "not_found":
             return self.ends("not_found", message=answer.message)
         if answer.status == "error":
@@ -245,7 +250,8 @@ class _LookUp:
     def ends(
         self, outcome: str, *, proof: str | None = None, message: str | None = None, trial: Trial | None = None
     ) -> Scraped:
-        return Scraped(self.asked, outcome, self.url, self.attempts, proof, message or None, trial)
+        attempts = sum(self.sent.values())
+        return Scraped(self.asked, outcome, self.url, attempts, proof, message or None, trial)
 
     def given(self, address: str) -> Steps[Scraped]:
         """Take the page at an address that the user gave."""
@@ -254,8 +260,7 @@ class _LookUp:
             return found
         if found is None:
             return self.ends("unresolved", message=f"expected a study page at {address}, found that there is none")
-        trial = self.read(found.page)
-        return trial if isinstance(trial, Scraped) else self.ends(found.how, proof="address", trial=trial)
+        return self.ends(found.how, proof="address", trial=found.trial)
 
     def known(self) -> Steps[Scraped | None]:
         """Take the page that the store knows to be the id's, if it is still there and still says so."""
@@ -265,12 +270,9 @@ class _LookUp:
         found = yield from self.page(known.page.url)
         if found is None or isinstance(found, Scraped):
             return found
-        trial = self.read(found.page)
-        if isinstance(trial, Scraped):
-            return trial
         same = found.page.version_id == known.page.version_id
-        proof = known.proof if same else proof_of(trial, self.asked)
-        return self.accept(found, trial, proof) if proof else None
+        proof = known.proof if same else proof_of(found.trial, self.asked)
+        return self.accept(found, proof) if proof else None
 
     def resolved(self, answer: RegistryAnswer) -> Steps[Scraped]:
         """Try the candidates, one after the other, until one is proven."""
@@ -282,31 +284,21 @@ class _LookUp:
                 return found
             if found is None:
                 continue
-            trial = self.read(found.page)
-            if isinstance(trial, Scraped):
-                return trial
-            proof = proof_of(trial, self.asked, answer)
+            proof = proof_of(found.trial, self.asked, answer)
             if proof:
-                return self.accept(found, trial, f"{proof} {answer.nct_id}", answer.message)
-            wrong.append(f"{self.url} is of {trial.nct_id or trial.title}")
+                return self.accept(found, f"{proof} {answer.nct_id}", answer.message)
+            wrong.append(f"{self.url} is of {found.trial.nct_id or found.trial.title}")
         if wrong:
             return self.ends("mismatch", message=f"expected the page of {self.asked}, found others: {'; '.join(wrong)}")
         told = f"expected a page at one of {len(slugs)} addresses made of the registry's titles, found none"
         return self.ends("unresolved", message=f"{told}; give its address, or run `trialscrape index sync` first")
 
-    def accept(self, found: "_Found", trial: Trial, proof: str, message: str | None = None) -> Scraped:
-        """Note the proof, and end with the record. The store's proof holds the id it is of: `title NCT99000001`."""
+    def accept(self, found: "_Found", proof: str, message: str | None = None) -> Scraped:
+        """Keep the proof, and end with the record. The store's proof holds the id it is of: `title NCT99000001`."""
         kind, _, nct_id = proof.partition(" ")
-        self.store.set_proof(self.asked, found.page.url, proof)
-        return self.ends(
-            found.how, proof=kind, message=message, trial=with_proven_id(trial, nct_id or self.asked, kind)
-        )
-
-    def read(self, page: Page) -> Trial | Scraped:
-        try:
-            return parser.parse(page.body, url=page.final_url)
-        except PageError as error:
-            return self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
+        self.proven = (found.page.url, proof)
+        trial = with_proven_id(found.trial, nct_id or self.asked, kind)
+        return self.ends(found.how, proof=kind, message=message, trial=trial)
 
     def page(self, url: str) -> Steps["_Found | Scraped | None"]:
         """Get a page from the store or the site; None where the site has none."""
@@ -314,13 +306,17 @@ class _LookUp:
         noted = self.store.noted(self.key, self.asked, url)
         kept = self.store.latest(url)
         if noted and kept:
-            self.attempts += noted.attempts
+            self.sent[url] = noted.attempts
             return self.found(noted.how, kept)
+        if url in self.sent:
+            return None  # it was gone a moment ago
         if kept and kept.checked_at > _now() - self.settings.max_age:
-            return self.found("cached", kept)
+            cached = self.found("cached", kept)
+            if isinstance(cached, _Found):  # a challenge page or the like is not taken for the page for days
+                return cached
         validators = Validators(kept.etag, kept.last_modified) if kept else None
         fetched: Fetched = yield partial(self.fetcher.get, url, validators=validators)
-        self.attempts += fetched.attempts
+        self.sent[url] = fetched.attempts
         if fetched.status in _GONE:
             return None
         if fetched.result not in {"ok", "not_modified"}:
@@ -340,9 +336,12 @@ class _LookUp:
             self.store.note(self.key, self.asked, fetched.url, Note(how, fetched.attempts))
         return how
 
-    def found(self, how: str, page: Page) -> "_Found":
+    def found(self, how: str, page: Page) -> "_Found | Scraped":
         self.url = page.final_url
-        return _Found(how, page)
+        try:
+            return _Found(how, page, parser.parse(page.body, url=page.final_url))
+        except PageError as error:
+            return self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +350,7 @@ class _Found:
 
     how: str
     page: Page
+    trial: Trial
 
 
 def _fresh(fetched: Fetched) -> Fresh:

@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import chain
 from itertools import count as count_from
-from typing import BinaryIO, Literal, Protocol, cast
+from typing import Literal, cast
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 from lxml.etree import _Element
 
+from trialscrape.bodies import Broken, unpacked
+from trialscrape.fetch import Fetched, Validators
 from trialscrape.slug_index import Sync
 from trialscrape.store import Store
 
@@ -41,32 +42,8 @@ _KINDS: dict[str, Literal["sitemap", "page"]] = {"sitemap": "sitemap", "url": "p
 _ROOTS = ("urlset", "sitemapindex")
 _GZIP = b"\x1f\x8b"
 
-Get = Callable[[str, str | None, str | None], "Got"]
-"""Fetches an address, with the validators (ETag, Last-Modified) of the copy that is had, or None for each."""
-
-
-class Got(Protocol):
-    """What came of fetching an address.
-
-    Attributes:
-        status: `ok` with a body, `not_modified` without, anything else is a failure and names it.
-        message: What went wrong, for the report.
-        body: The file, plain or gzip.
-        etag: The validator of the body.
-        last_modified: Likewise.
-
-    """
-
-    @property
-    def status(self) -> str: ...  # noqa: D102  # see the class
-    @property
-    def message(self) -> str: ...  # noqa: D102  # likewise
-    @property
-    def body(self) -> bytes: ...  # noqa: D102  # likewise
-    @property
-    def etag(self) -> str | None: ...  # noqa: D102  # likewise
-    @property
-    def last_modified(self) -> str | None: ...  # noqa: D102  # likewise
+Get = Callable[[str, Validators | None], Fetched]
+"""Fetches an address, with the validators of the copy that is had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +100,12 @@ class SyncReport:
 
 
 def parse_sitemap(
-    source: bytes | BinaryIO | Iterable[bytes], *, max_bytes: int = MAX_BYTES, max_entries: int = MAX_ENTRIES
+    source: bytes | Iterable[bytes], *, max_bytes: int = MAX_BYTES, max_entries: int = MAX_ENTRIES
 ) -> Iterator[Entry | Fault]:
     """Read a sitemap or a sitemap index, plain or gzip, whichever its first bytes say.
 
     Args:
-        source: The file: its bytes, an open binary file, or pieces of it.
+        source: The file: its bytes, or pieces of it.
         max_bytes: Where to stop, decompressed.
         max_entries: Where to stop, in entries.
 
@@ -146,6 +123,8 @@ def parse_sitemap(
             yield entry
     except etree.XMLSyntaxError as error:
         yield Fault(f"expected well-formed XML, found: {error.msg}: the rest was not read", error.lineno)
+    except Broken:
+        yield Fault("expected the end of the gzip data, found it cut off: the rest was not read")
     except (_Unfit, zlib.error) as error:
         yield Fault(f"{error}: the rest was not read")
 
@@ -168,7 +147,7 @@ def sync(  # noqa: PLR0913  # two are what to do, the rest has defaults or is th
     Args:
         store: Where the index is.
         url: The sitemap, or its index.
-        get: Fetches a file; it is polite, patient and bounded, and returns failures instead of raising them.
+        get: Fetches a file, politely and bounded.
         now: The time, asked for each file.
         study_path: What the path of a study page begins with; the slug follows.
         progress: Called after each file with the number of files done and known so far.
@@ -235,18 +214,18 @@ class _Reading:
             self.resumed += 1
             self.files.add(url)
             return ()
-        got = self.get(url, *((known.etag, known.last_modified) if known else (None, None)))
-        if got.status == "not_modified" and known:
+        got = self.get(url, Validators(known.etag, known.last_modified) if known else None)
+        if got.result == "not_modified" and known:
             self.store.touch_shard(url, self.now(), sync=self.sync)
             self.unchanged += 1
             self.files.add(url)
-        elif got.status == "ok":
+        elif got.result == "ok":
             return self._read_body(url, got)
         else:
-            self._fail(url, Fault(f"{got.status}: {got.message}"))
+            self._fail(url, Fault(f"{got.result}: {got.message}"))
         return ()
 
-    def _read_body(self, url: str, got: Got) -> tuple[str, ...]:
+    def _read_body(self, url: str, got: Fetched) -> tuple[str, ...]:
         entries = parse_sitemap(got.body)
         first = next(entries, Fault("expected addresses, found none"))
         if isinstance(first, Fault):
@@ -268,7 +247,7 @@ class _Reading:
                 further[_joined(url, entry.url)] = None
         return tuple(further)
 
-    def _read_slugs(self, url: str, got: Got, entries: Iterable[Entry | Fault]) -> None:
+    def _read_slugs(self, url: str, got: Fetched, entries: Iterable[Entry | Fault]) -> None:
         faults: list[Fault] = []
         change = self.store.replace_shard(
             url,
@@ -351,7 +330,7 @@ def _entries(elements: Iterable[_Element]) -> Iterator[Entry]:
         parent = element.getparent()
         if parent is None:
             continue
-        namespace, _, name = str(element.tag).rpartition("}")
+        namespace, name = _split(element)
         if name == "loc" and _split(parent) in ((namespace, "url"), (namespace, "sitemap")):
             url = (element.text or "").strip()
         elif url and (kind := _KINDS.get(name)):
@@ -401,12 +380,10 @@ def _ended(parser: etree.XMLPullParser) -> Iterator[_Element]:
     return (cast("_Element", element) for _, element in parser.read_events())  # no other events were asked for
 
 
-def _pieces(source: bytes | BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+def _pieces(source: bytes | Iterable[bytes]) -> Iterator[bytes]:
     if isinstance(source, bytes):
         return (source[start : start + _PIECE] for start in range(0, len(source), _PIECE))
-    if isinstance(source, Iterable) and not hasattr(source, "read"):
-        return (piece for piece in source if piece)
-    return iter(partial(source.read, _PIECE), b"")
+    return (piece for piece in source if piece)
 
 
 def _decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -419,20 +396,8 @@ def _decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress gzip of one or more members, a bounded piece at a time."""
-    member = zlib.decompressobj(wbits=31)
-    # Where the data is broken, what zlib was given at once is lost with it: so not much at once.
-    for mouthful in (piece[at : at + _MOUTHFUL] for piece in pieces for at in range(0, len(piece), _MOUTHFUL)):
-        rest = mouthful
-        while rest:
-            if member.eof:
-                if not rest.strip(b"\0"):  # padding behind the last member
-                    break
-                member = zlib.decompressobj(wbits=31)
-            yield member.decompress(rest, _PIECE)
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-    if not member.eof:
-        raise _Unfit("expected the end of the gzip data, found it cut off")
+    # Where the data is broken, what is unpacked at once is lost with it: so not much at once.
+    return unpacked((piece[at : at + _MOUTHFUL] for piece in pieces for at in range(0, len(piece), _MOUTHFUL)), "gzip")
 
 
 def _bounded(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:

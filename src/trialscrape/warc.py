@@ -35,6 +35,7 @@ _NCT_ID = re.compile("NCT[0-9]{8}")
 _BREAKS = re.compile(r"[\r\n]+")
 _GZIP = b"\x1f\x8b"
 _ZLIB = b"\x78"
+_KINDS = ("text/html", "text/plain")  # a saved page may be the text of one
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TOO_LARGE = f"larger than {MAX_BODY} bytes"
@@ -109,9 +110,9 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
 def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str = "/study/") -> ImportReport:
     """Read the study pages of a WARC file of any tool into a store.
 
-    Taken are response records with status 200, `text/html` and an address under `study_path`. What is older than a page
-    in the store becomes an older version of it. Ids come without proof, for the archive is no proof. Of a file that is
-    damaged, what stands before the damage is kept.
+    Taken are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`. What is
+    older than a page in the store becomes an older version of it. Ids come without proof, for the archive is no proof.
+    Of a file that is damaged, what stands before the damage is kept.
 
     Args:
         store: Where to.
@@ -232,7 +233,7 @@ def _unwanted(record: Any, url: str, study_path: str) -> str | None:  # noqa: AN
     if record.http_headers is None or record.http_headers.get_statuscode() != "200":
         return "status not 200"
     kind = record.http_headers.get_header("Content-Type", "text/html").partition(";")[0].strip().lower()
-    return None if kind == "text/html" else "not text/html"
+    return None if kind in _KINDS else "neither text/html nor text/plain"
 
 
 def _fetched(record: Any, url: str, study_path: str) -> Fetched:  # noqa: ANN401  # warcio has no types

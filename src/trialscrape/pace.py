@@ -1,0 +1,112 @@
+"""When a request may start: one clock for a run, one interval for all hosts, and each host's own delay and pause."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from trialscrape.errors import TrialscrapeError
+
+
+class Stopped(TrialscrapeError):
+    """The fetcher was stopped or closed while, or before, it was asked: there is no result to keep."""
+
+
+@dataclass(slots=True)
+class Paced:
+    """What holds up requests to one host: when the last started, its delay, its pause. Times are on the run's clock."""
+
+    started: float = -math.inf
+    delay: float = 0.0
+    not_before: float = -math.inf
+
+
+class Run:
+    """The run's clock, and the one thing that ends all its waits."""
+
+    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None] | None) -> None:
+        self.clock = clock
+        self.stopped = threading.Event()
+        self._sleep = sleep or self._pause
+
+    def check(self) -> None:
+        """Raise `Stopped` where the run is over."""
+        if self.stopped.is_set():
+            raise Stopped("expected an open fetcher, found one that was stopped; make a new one to go on")
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so many seconds of the clock, or until the run is stopped."""
+        self._sleep(seconds)
+        self.check()
+
+    def acquire(self, lock: "threading.Lock | threading.Semaphore") -> None:
+        """Take a lock, but do not wait for it longer than the run lasts."""
+        while not lock.acquire(timeout=0.1):
+            self.check()
+
+    @contextmanager
+    def held(self, lock: "threading.Lock | threading.Semaphore") -> Iterator[None]:
+        """Hold a lock, taken like that."""
+        self.acquire(lock)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _pause(self, seconds: float) -> None:
+        # The event may wake a moment early, and a rate must not be exceeded by a moment either.
+        end = self.clock() + seconds
+        while (left := end - self.clock()) > 0 and not self.stopped.wait(left):
+            pass
+
+
+class Pace:
+    """When the next request may start: one interval for all hosts, and each host's own delay and pause."""
+
+    def __init__(self, interval: float, run: Run) -> None:
+        self._interval = interval
+        self._run = run
+        self._gate = threading.Lock()
+        self._started = -math.inf
+
+    def wait_for(self, host: Paced) -> None:
+        """Wait for what only this host asks for, without holding up requests to others."""
+        while (left := self._left(host)) > 0:
+            self._run.wait(left)
+
+    def _left(self, host: Paced) -> float:
+        return max(host.started + host.delay, host.not_before) - self._run.clock()
+
+    @contextmanager
+    def turn(self, host: Paced) -> Iterator[Callable[[], None]]:
+        """Wait until a request may start, and let nobody else start one until its head is sent.
+
+        So neither a slow connection nor a thread that sleeps between its turn and its request can bring two requests
+        closer together on the wire than the interval. What is given is to be called when the head is sent; the end of
+        the request does so too.
+        """
+        self._enter(host)
+        with ExitStack() as over:
+            over.callback(self._leave, host)
+            yield over.close
+
+    def _enter(self, host: Paced) -> None:
+        while True:
+            self._run.acquire(self._gate)
+            try:
+                if self._left(host) <= 0:
+                    # Waiting here, and not outside, lets one thread wake up for a turn, and not all that want one.
+                    while (left := self._started + self._interval - self._run.clock()) > 0:
+                        self._run.wait(left)
+                    self._run.check()
+                    return
+            except BaseException:
+                self._gate.release()
+                raise
+            self._gate.release()
+            self.wait_for(host)
+
+    def _leave(self, host: Paced) -> None:
+        self._started = host.started = self._run.clock()
+        self._gate.release()

@@ -1,0 +1,616 @@
+"""Ids to outcomes, over real sockets: whatever the site, the registry and the store do, each id has its one outcome."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest_network import quick
+from page import PAGE, with_
+from trialscrape import parser
+from trialscrape.replica import Fault, Replica, Site, Study
+from trialscrape.scrape import Scraped, distinct, ids_in, scrape
+from trialscrape.store import Row, Store, StoreError
+
+TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
+SLUG = "tree-bathing-for-restless-clerks"
+NCT_ID, OLD, OTHER = "NCT99000100", "NCT99000009", "NCT99000200"
+REGISTRY, PATH = f"/api/v2/studies/{NCT_ID}", f"/study/{SLUG}"
+ONE = Study(
+    nct_id=NCT_ID,
+    slug=SLUG,
+    page=PAGE.encode(),
+    brief_title=TITLE,
+    acronym="TREEBATH",
+    sponsor=SPONSOR,
+    aliases=(OLD,),
+)
+OTHERS = with_((NCT_ID, OTHER)).encode()
+UNNAMED = with_((f"{NCT_ID}\nIAM-7 (Other Identifier)\n\n", "")).encode()
+CHALLENGE = b"<!doctype html><title>Just a moment...</title><h1>Checking that you are human</h1>"
+PDF = b"%PDF-1.7\n1 0 obj\n"
+
+
+def many(count: int) -> Site:
+    """Return a site of so many studies, `NCT99001000` and on."""
+    return Site(studies=tuple(numbered(number) for number in range(1000, 1000 + count)))
+
+
+def numbered(number: int) -> Study:
+    nct_id, title = f"NCT9900{number}", f"{TITLE} Part {number}"
+    page = with_((NCT_ID, nct_id), (TITLE, title)).encode()
+    return replace(ONE, nct_id=nct_id, slug=f"{SLUG}-part-{number}", brief_title=title, page=page, aliases=())
+
+
+@pytest.fixture
+def replica() -> Iterator[Replica]:
+    with Replica(Site(studies=(ONE,))) as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "trialscrape.db"
+
+
+def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[Scraped]:
+    """Scrape from the replica, with timeouts that a busy machine does not meet unless a test wants them."""
+    settings = replace(quick(replica.url, read_timeout=10.0, total_timeout=20.0), **changes)
+    return list(scrape(asked, store=store, settings=settings))
+
+
+def again(replica: Replica, store: Path, *asked: str, **changes: Any) -> list[Scraped]:
+    """Scrape once more, however young the kept pages are."""
+    replica.requests.clear()
+    return ask(replica, store, *asked, max_age=NO_TIME, **changes)
+
+
+NO_TIME = quick("http://a.example").max_age * 0
+
+
+def paths(replica: Replica) -> list[str]:
+    """Give what was asked for, robots.txt and queries left out."""
+    return [asked.path.split("?")[0] for asked in replica.requests if asked.path != "/robots.txt"]
+
+
+def versions(store: Path, url: str) -> list[bytes]:
+    with Store.open(store, lock=False) as opened:
+        return [page.body for page in opened.versions(url)]
+
+
+# What is asked for
+
+TEXTS: dict[str, tuple[str, list[str]]] = {
+    "list": ("NCT00000001\nNCT00000002\n", ["NCT00000001", "NCT00000002"]),
+    "order is kept": ("NCT00000002\nNCT00000001", ["NCT00000002", "NCT00000001"]),
+    "blanks and blank lines": ("\n  NCT00000001\t\n\r\n \nNCT00000002", ["NCT00000001", "NCT00000002"]),
+    "old Macs": ("NCT00000001\rNCT00000002\r", ["NCT00000001", "NCT00000002"]),
+    "lower case": ("nct00000001\nNct00000002", ["NCT00000001", "NCT00000002"]),
+    "duplicates": ("NCT00000001\nnct00000001\n NCT00000001 \n", ["NCT00000001"]),
+    "comments": ("# NCT00000001\n  # and NCT00000002\nNCT00000003", ["NCT00000003"]),
+    "no comment": ("NCT00000001 # the first, not NCT00000002", ["NCT00000001", "NCT00000002"]),
+    "CSV with a header": (
+        'rank,NCT Number,title\n1,NCT00000001,"A, b"\n2,"NCT00000002",NCTs\n',
+        ["NCT00000001", "NCT00000002"],
+    ),
+    "tabs and semicolons": ("NCT00000001\tNCT00000002;NCT00000003", ["NCT00000001", "NCT00000002", "NCT00000003"]),
+    "prose": (
+        "We took (NCT00000001), NCT00000002/NCT00000003 and NCT00000004. ClinicalTrials.gov:NCT00000005!",
+        [f"NCT0000000{number}" for number in range(1, 6)],
+    ),
+    "file names": ("NCT00000001_protocol.pdf", ["NCT00000001"]),
+    "byte order mark": ("\ufeffNCT00000001", ["NCT00000001"]),
+    "byte order mark before a comment": ("\ufeff# NCT00000001\nNCT00000002", ["NCT00000002"]),
+    "byte order mark before an address": ("\ufeffhttps://a.example/study/b-c", ["https://a.example/study/b-c"]),
+    "a digit too few or too many": ("NCT0000001 NCT000000001", ["NCT0000001", "NCT000000001"]),
+    "a letter for a digit": ("NCT0000O001, NCT00000001a", ["NCT0000O001", "NCT00000001A"]),
+    "a word that begins like one": ("NCTs, NCT, nct number, ANCT00000001", []),
+    "address": (
+        "https://a.example/study/b-c\n http://a.example/d ",
+        ["https://a.example/study/b-c", "http://a.example/d"],
+    ),
+    "an address is taken whole": ("https://a.example/study/NCT00000001", ["https://a.example/study/NCT00000001"]),
+    "nothing": ("", []),
+    "nothing of the kind": ("title\nTrees for clerks\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), TEXTS.values(), ids=TEXTS)
+def test_ids_are_taken_from_any_text(text: str, found: list[str]) -> None:
+    assert ids_in(text) == found
+
+
+def test_what_was_asked_for_is_mended_and_asked_once() -> None:
+    asked = [" nct00000001", "NCT00000001", "", " ", "a-Slug", "a-Slug ", "nct1", "https://a.example/nct00000001"]
+    assert distinct(asked) == ["NCT00000001", "a-Slug", "NCT1", "https://a.example/nct00000001"]
+
+
+# From an id to an outcome
+
+NO_ID = "expected NCT and 8 digits, or the address or slug of a study page, found "
+NO_PAGE = (
+    "expected a page at one of 2 addresses made of the registry's titles, found none; give its address, or run "
+    "`trialscrape index sync` first"
+)
+OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, str | None]]] = {
+    "its page": (ONE, NCT_ID, ("ok", PATH, 2, "nct_id", None)),
+    "lower case": (ONE, f" {NCT_ID.lower()} ", ("ok", PATH, 2, "nct_id", None)),
+    "unknown": (
+        ONE,
+        "NCT99009999",
+        ("not_found", None, 1, None, "the registry has no study NCT99009999; check the id"),
+    ),
+    "known, but without a page": (replace(ONE, page=None), NCT_ID, ("unresolved", f"{PATH}-1", 3, None, NO_PAGE)),
+    "the page of another study": (
+        replace(ONE, page=OTHERS),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-1",
+            3,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} is of {OTHER}",
+        ),
+    ),
+    "a page without identifiers": (replace(ONE, page=UNNAMED), NCT_ID, ("ok", PATH, 2, "title", None)),
+    "a page without identifiers, of another sponsor": (
+        replace(ONE, page=UNNAMED, sponsor="Institute for Marine Medicine"),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-1",
+            3,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} is of {TITLE} (TREEBATH)",
+        ),
+    ),
+    "an old id": (
+        ONE,
+        OLD,
+        ("ok", PATH, 2, "current_nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+    ),
+    "an old id that the page shows": (
+        replace(ONE, page=with_((NCT_ID, OLD)).encode()),
+        OLD,
+        ("ok", PATH, 2, "nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+    ),
+    "slug": (ONE, SLUG, ("ok", PATH, 1, "address", None)),
+    "address": (ONE, f"URL{PATH}", ("ok", PATH, 1, "address", None)),
+    "address without a page": (
+        ONE,
+        "URL/study/no-such-study",
+        (
+            "unresolved",
+            "/study/no-such-study",
+            1,
+            None,
+            "expected a study page at URL/study/no-such-study, found that there is none",
+        ),
+    ),
+    "a digit too few": (ONE, "NCT9900010", ("invalid_id", None, 0, None, f"{NO_ID}'NCT9900010'")),
+    "another site": (
+        ONE,
+        "https://a.example/study/b",
+        ("invalid_id", None, 0, None, f"{NO_ID}'https://a.example/study/b'"),
+    ),
+    "words": (ONE, "trees for clerks", ("invalid_id", None, 0, None, f"{NO_ID}'trees for clerks'")),
+}
+
+
+@pytest.mark.parametrize(("study", "asked", "expected"), OUTCOMES.values(), ids=OUTCOMES)
+def test_outcomes(
+    store: Path, study: Study, asked: str, expected: tuple[str, str | None, int, str | None, str | None]
+) -> None:
+    with Replica(Site(studies=(study,))) as replica:
+        asked = asked.replace("URL", replica.url)
+        (scraped,) = ask(replica, store, asked)
+        outcome, path, attempts, proof, message = expected
+        assert scraped.row() == {
+            "id": asked.strip().upper() if asked.strip().upper().startswith("NCT") else asked,
+            "outcome": outcome,
+            "url": replica.url + path if path else None,
+            "attempts": attempts,
+            "proof": proof,
+            "message": message.replace("URL", replica.url) if message else None,
+        }
+        assert len(paths(replica)) == attempts
+        assert (scraped.trial is not None) == (outcome == "ok")
+
+
+def test_the_record_is_that_of_the_page(replica: Replica, store: Path) -> None:
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+
+
+def test_after_the_page_of_another_study_the_next_candidate_is_tried(store: Path) -> None:
+    wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
+    with Replica(Site(studies=(wrong, replace(ONE, slug=f"{SLUG}-1")))) as replica:
+        found = ask(replica, store, NCT_ID)
+        assert [(each.outcome, each.url, each.attempts) for each in found] == [("ok", f"{replica.url}{PATH}-1", 3)]
+        # What was fetched in vain is kept: it is the other one's page.
+        assert versions(store, replica.url + PATH) == [OTHERS]
+
+
+NO_STUDY_PAGES = {
+    "challenge page": (CHALLENGE, "expected a study page, with headings"),
+    "PDF": (PDF, "expected a study page as text or HTML; found a PDF document"),
+    "empty body": (b"", "expected a study page"),
+}
+
+
+@pytest.mark.parametrize("asked", [NCT_ID, SLUG])
+@pytest.mark.parametrize(("body", "message"), NO_STUDY_PAGES.values(), ids=NO_STUDY_PAGES)
+def test_what_is_no_study_page_gives_no_record(
+    replica: Replica, store: Path, body: bytes, message: str, asked: str
+) -> None:
+    replica.faults[PATH] = Fault(body=body)
+    (scraped,) = ask(replica, store, asked)
+    assert (scraped.outcome, scraped.trial, scraped.proof) == ("not_a_study_page", None, None)
+    assert scraped.message
+    assert scraped.message.startswith(f"{replica.url}{PATH}: {message}")
+    assert versions(store, replica.url + PATH) == [body]
+
+
+def test_a_challenge_page_is_not_taken_for_the_page_for_days(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    replica.faults[PATH] = Fault(body=CHALLENGE, times=2)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["not_a_study_page"]
+    del replica.faults[PATH]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["ok"]
+    assert versions(store, replica.url + PATH) == [PAGE.encode(), CHALLENGE, PAGE.encode()]
+
+
+# What the network does
+
+ALWAYS: dict[str, tuple[Fault, str]] = {
+    "429": (Fault(status=429), "rate_limited"),
+    "429 for an hour": (Fault(status=429, retry_after=3600), "rate_limited"),
+    "500": (Fault(status=500), "server_error"),
+    "502": (Fault(status=502), "server_error"),
+    "503": (Fault(status=503), "server_error"),
+    "403": (Fault(status=403), "server_error"),
+    "204": (Fault(status=204, body=b""), "server_error"),
+    "closed without an answer": (Fault(cut=-1), "network_error"),
+    "closed after the headers": (Fault(cut=0), "network_error"),
+    "reset in the middle": (Fault(cut=20, end="reset"), "network_error"),
+    "bad chunks": (Fault(bad_chunk=True), "network_error"),
+    "no headers": (Fault(delay=60), "timeout"),
+    "a byte a second": (Fault(drip=1), "timeout"),
+    "redirected to itself": (Fault(redirect=""), "network_error"),
+    "redirected to another host": (Fault(redirect="http://127.0.0.1:9/study/a"), "network_error"),
+    "redirected to a file": (Fault(redirect="file:///etc/passwd"), "network_error"),
+    "redirected to the search": (Fault(redirect="/study-search?q=trees"), "blocked_by_robots"),
+    "huge": (Fault(size=1_000_000_000), "too_large"),
+    "gzip bomb": (Fault(gzip_bomb=1_000_000_000), "too_large"),
+}
+SHORT = {"read_timeout": 0.3, "total_timeout": 0.5, "retries": 1, "body_limit": 100_000}
+
+
+@pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
+@pytest.mark.parametrize(("fault", "outcome"), ALWAYS.values(), ids=ALWAYS)
+def test_what_could_not_be_looked_up_is_never_said_not_to_be(
+    replica: Replica, store: Path, fault: Fault, outcome: str, path: str
+) -> None:
+    replica.faults[path] = fault
+    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (scraped.outcome, scraped.trial, scraped.proof) == (outcome, None, None)
+    assert scraped.message
+    assert ("the registry could not be asked" in scraped.message) == (path == REGISTRY)
+    assert scraped.url == (replica.url + PATH if path == PATH else None)
+    assert scraped.attempts == len(paths(replica))
+    # When the fault has passed, the same command finds it.
+    replica.faults.clear()
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["ok"]
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503, times=2), Fault(cut=20, times=2), Fault(status=429, times=1)])
+@pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
+def test_what_passes_is_outlasted(replica: Replica, store: Path, fault: Fault, path: str) -> None:
+    replica.faults[path] = fault
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert fault.times
+    assert (scraped.outcome, scraped.attempts) == ("ok", 2 + fault.times)
+    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+
+
+ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
+    "the site's pages forbidden": (Fault(body="User-agent: *\nDisallow: /study/"), "blocked_by_robots", [REGISTRY]),
+    "all forbidden": (Fault(body="User-agent: *\nDisallow: /"), "blocked_by_robots", []),
+    "for ever 500": (Fault(status=500), "blocked_by_robots", []),
+    "no answer": (Fault(delay=60), "blocked_by_robots", []),
+    "none": (Fault(status=404), "ok", [REGISTRY, PATH]),
+    "garbage": (Fault(body=bytes(range(256)) * 40), "ok", [REGISTRY, PATH]),
+}
+
+
+@pytest.mark.parametrize(("fault", "outcome", "asked"), ROBOTS.values(), ids=ROBOTS)
+def test_robots_is_obeyed(replica: Replica, store: Path, fault: Fault, outcome: str, asked: list[str]) -> None:
+    replica.faults["/robots.txt"] = fault
+    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (scraped.outcome, paths(replica)) == (outcome, asked)
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"protocolSection": ', "<html>", '{"studies": []}'])
+def test_a_changed_answer_of_the_registry_is_a_clear_error(replica: Replica, store: Path, body: str) -> None:
+    replica.faults[REGISTRY] = Fault(body=body, content_type="application/json")
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert (scraped.outcome, scraped.attempts) == ("server_error", 1)
+    assert scraped.message
+    assert scraped.message.startswith(f"expected the registry's JSON for {NCT_ID} at {replica.url}{REGISTRY}")
+    assert scraped.message.endswith("look for a newer version of trialscrape")
+
+
+def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, store: Path) -> None:
+    replica.faults[REGISTRY] = Fault(status=404)
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["server_error"]
+
+
+def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
+    with Replica(Site()) as gone:
+        pass
+    (scraped,) = ask(replica, store, NCT_ID, registry=gone.url)
+    assert scraped.outcome in {"network_error", "blocked_by_robots"}
+    assert scraped.message
+    assert scraped.message.startswith(f"the registry could not be asked for {NCT_ID}")
+
+
+# What is kept
+
+REVISED = with_(("Clerks sit under trees.", "Clerks lie under trees.")).encode()
+
+
+def test_a_young_page_is_taken_from_the_store(replica: Replica, store: Path) -> None:
+    first = ask(replica, store, NCT_ID, SLUG)
+    replica.requests.clear()
+    second = ask(replica, store, NCT_ID, SLUG)
+    assert replica.requests == []
+    assert [(each.outcome, each.attempts, each.proof) for each in second] == [
+        ("cached", 0, "nct_id"),
+        ("cached", 0, "address"),
+    ]
+    assert [each.trial for each in second] == [each.trial for each in first]
+
+
+def test_an_older_page_is_asked_for_conditionally(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    (second,) = again(replica, store, NCT_ID)
+    assert second == replace(first, outcome="unchanged", attempts=1)
+    assert paths(replica) == [PATH]
+    assert "if-none-match" in replica.requests[-1].headers
+    # It was checked just now, so it is young again.
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+
+
+def test_the_same_bytes_without_validators_are_unchanged_too(replica: Replica, store: Path) -> None:
+    replica.faults[PATH] = Fault(status=200, body=PAGE)
+    ask(replica, store, NCT_ID)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["unchanged"]
+    assert versions(store, replica.url + PATH) == [PAGE.encode()]
+
+
+def test_a_changed_page_is_kept_beside_the_old(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    replica.site = Site(studies=(replace(ONE, page=REVISED),))
+    (second,) = again(replica, store, NCT_ID)
+    assert (second.outcome, second.attempts, second.proof) == ("ok", 1, "nct_id")
+    assert second.trial == parser.parse(REVISED, url=replica.url + PATH)
+    assert versions(store, replica.url + PATH) == [PAGE.encode(), REVISED]
+    assert [each.trial for each in ask(replica, store, NCT_ID)] == [second.trial]
+
+
+def test_a_proof_by_title_is_kept_with_the_page(store: Path) -> None:
+    with Replica(Site(studies=(replace(ONE, page=UNNAMED),))) as replica:
+        (first,) = ask(replica, store, NCT_ID)
+        assert first.trial
+        assert first.trial.nct_id == NCT_ID
+        assert [warning.code for warning in first.trial.warnings] == ["nct_id_not_on_page"]
+        assert ask(replica, store, NCT_ID) == [replace(first, outcome="cached", attempts=0)]
+        assert again(replica, store, NCT_ID) == [replace(first, outcome="unchanged", attempts=1)]
+
+
+def test_a_changed_page_without_identifiers_is_proven_anew(store: Path) -> None:
+    revised = UNNAMED.replace(b"sit under", b"lie under")
+    with Replica(Site(studies=(replace(ONE, page=UNNAMED),))) as replica:
+        ask(replica, store, NCT_ID)
+        replica.site = Site(studies=(replace(ONE, page=revised),))
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.proof) == ("ok", "title")
+        # The page is asked for once: the registry's word is all that was missing.
+        assert paths(replica) == [PATH, REGISTRY]
+        assert second.attempts == 2
+
+
+def test_an_old_id_from_the_store_keeps_its_proof(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, OLD)
+    assert first.message
+    assert ask(replica, store, OLD) == [replace(first, outcome="cached", attempts=0, message=None)]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_page_that_moved_is_found_anew(store: Path, status: int) -> None:
+    moved = replace(ONE, slug="clerks-under-trees", brief_title="Clerks Under Trees")
+    with Replica(Site(studies=(ONE,))) as replica:
+        ask(replica, store, NCT_ID)
+        replica.site = Site(studies=(moved,))
+        replica.faults[PATH] = Fault(status=status)
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.url, second.attempts) == ("ok", f"{replica.url}/study/clerks-under-trees", 3)
+        assert [(each.outcome, each.url) for each in ask(replica, store, NCT_ID)] == [("cached", second.url)]
+
+
+def test_a_known_address_that_now_has_another_study(store: Path) -> None:
+    with Replica(Site(studies=(ONE,))) as replica:
+        ask(replica, store, NCT_ID)
+        moved = replace(ONE, slug=f"{SLUG}-1")
+        replica.site = Site(studies=(moved, replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())))
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.url) == ("ok", f"{replica.url}{PATH}-1")
+        assert paths(replica) == [PATH, REGISTRY, f"{PATH}-1"]
+        assert second.attempts == 3
+
+
+def test_a_fault_leaves_the_kept_page_as_it_is(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    replica.faults[PATH] = Fault(status=500)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["server_error"]
+    assert [each.trial for each in ask(replica, store, NCT_ID)] == [first.trial]
+
+
+def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
+    with Store.open(store) as opened:
+        opened.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], opened_at())
+        replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-2"),))
+        (scraped,) = ask(replica, opened, NCT_ID)
+    assert (scraped.outcome, scraped.url, scraped.attempts) == ("ok", f"{replica.url}{PATH}-2", 2)
+
+
+def opened_at() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def test_each_page_is_in_the_store_before_its_record(store: Path) -> None:
+    site = many(5)
+    with Replica(site) as replica:
+        settings = quick(replica.url, read_timeout=10.0)
+        for scraped, study in zip(scrape(ids(site), store=store, settings=settings), site.studies, strict=True):
+            assert scraped.url
+            assert versions(store, scraped.url) == [study.page]
+
+
+def ids(site: Site) -> list[str]:
+    return [study.nct_id for study in site.studies]
+
+
+# Many of them
+
+
+def test_the_same_id_five_times_is_looked_up_once(replica: Replica, store: Path) -> None:
+    found = ask(replica, store, NCT_ID, NCT_ID.lower(), f" {NCT_ID}", NCT_ID, f"{NCT_ID}\n")
+    assert [(each.id, each.outcome) for each in found] == [(NCT_ID, "ok")]
+    assert paths(replica) == [REGISTRY, PATH]
+
+
+def test_each_id_has_one_outcome_in_the_order_asked(store: Path) -> None:
+    site = many(30)
+    wanted = [*ids(site)[::-1], "NCT99009999", "NCT1", "no id", f"{SLUG}-part-1003", "NCT99009998"]
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part-1007"] = Fault(status=500)
+        found = ask(replica, store, *wanted, *wanted, concurrency=5)
+    assert [each.id for each in found] == wanted
+    assert [each.outcome for each in found].count("ok") == 29 + 0
+
+
+def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(store: Path) -> None:
+    site = many(6)
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part-1000"] = Fault(delay=0.7)
+        found = ask(replica, store, *ids(site))
+        assert [each.id for each in found] == ids(site)
+        assert [each.outcome for each in found] == ["ok"] * 6
+        slow = next(asked.time for asked in replica.requests if asked.path.endswith("-1000"))
+        assert replica.requests[-1].time < slow + 0.7
+
+
+def test_a_run_that_is_left_early_stops_at_once_and_can_be_gone_on_with(store: Path) -> None:
+    site = many(5)
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part-1001"] = Fault(delay=30)
+        settings = quick(replica.url, read_timeout=60.0, total_timeout=60.0)
+        run = scrape(ids(site), store=store, settings=settings)
+        first = next(run)
+        began = time.monotonic()
+        run.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - began < 2
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("trialscrape")]
+        replica.faults.clear()
+        replica.requests.clear()
+        found = ask(replica, store, *ids(site))
+        assert [each.outcome for each in found] == ["ok"] * 5
+        assert found[0] == first
+        assert not [path for path in paths(replica) if path.endswith("1000")]
+
+
+def test_nothing_happens_before_the_first_is_asked_for(replica: Replica, store: Path) -> None:
+    scrape([NCT_ID], store=store, settings=quick(replica.url))
+    assert replica.requests == []
+    assert not store.exists()
+
+
+def test_no_ids_no_requests(replica: Replica, store: Path) -> None:
+    assert ask(replica, store) == []
+    assert replica.requests == []
+
+
+@pytest.mark.parametrize("nct_id", [NCT_ID, OLD])
+@pytest.mark.parametrize("broken", ["add_page", "set_proof", "finish"])
+def test_a_store_that_fails_at_any_step_loses_nothing(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, nct_id: str, broken: str
+) -> None:
+    undisturbed = ask(replica, store.with_name("other.db"), nct_id)
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, broken, full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            ask(replica, store, nct_id)
+    replica.requests.clear()
+    assert ask(replica, store, nct_id) == undisturbed
+    assert paths(replica).count(PATH) == (broken == "add_page")
+
+
+def test_a_run_that_was_finished_but_not_ended_is_given_again(replica: Replica, store: Path) -> None:
+    run = scrape([NCT_ID, OTHER], store=store, settings=quick(replica.url, read_timeout=10.0))
+    found = [next(run), next(run)]
+    run.close()  # type: ignore[attr-defined]
+    replica.requests.clear()
+    assert ask(replica, store, NCT_ID, OTHER) == found
+    assert replica.requests == []
+    # Now it has ended, and the next one begins anew.
+    assert [each.outcome for each in ask(replica, store, NCT_ID, OTHER)] == ["cached", "not_found"]
+
+
+# The process that looks up 10,000 ids tells its memory after 2,000 and 10,000 of them: the kilobytes that are its own,
+# and the objects that Python holds.
+MANY = """
+import resource, sys
+from trialscrape.scrape import scrape
+from trialscrape.settings import Settings
+url, store = sys.argv[1:]
+settings = Settings(site=url, registry=url, rate=100_000.0)
+for number, scraped in enumerate(scrape([f"NCT{n:08}" for n in range(10_000)], store=store, settings=settings), 1):
+    assert scraped.outcome == "not_found", scraped
+    if number in (2_000, 10_000):
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sys.getallocatedblocks())
+"""
+
+
+def test_ten_thousand_ids_are_asked_for_once_each_in_flat_memory() -> None:
+    # In memory where there is such a folder: what is measured is not the disk.
+    folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+    try:
+        with Replica(Site()) as replica:
+            done = subprocess.run(
+                [sys.executable, "-c", MANY, replica.url, f"{folder}/trialscrape.db"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert len(set(paths(replica))) == len(paths(replica)) == 10_000
+    finally:
+        shutil.rmtree(folder)
+    early, late = (tuple(map(int, line.split())) for line in done.stdout.splitlines())
+    # SQLite keeps up to 32 MB of the store in memory, so a few MB come with its growth; of the ids nothing stays.
+    assert late[0] - early[0] < 10_000
+    assert late[1] - early[1] < 1_000

@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+
+from trialscrape.settings import Settings, SettingsError, parse_age
+
+
+def test_the_defaults_are_polite() -> None:
+    plain = Settings()
+    assert (plain.rate, plain.concurrency, plain.body_limit, plain.redirects) == (1.0, 2, 20_000_000, 5)
+    assert (plain.max_age, plain.slug_length, plain.forbidden_path) == (timedelta(days=7), 100, "/study-search")
+    assert plain.study_url("a/b é") == "https://ctv.veeva.com/study/a%2Fb%20%C3%A9"
+    assert plain.registry_url("NCT99000001") == "https://clinicaltrials.gov/api/v2/studies/NCT99000001"
+    assert "(" not in plain.user_agent
+
+
+def test_settings_come_from_the_environment() -> None:
+    environ = {
+        "TRIALSCRAPE_RATE": " 0.5 ",
+        "TRIALSCRAPE_RETRIES": "0",
+        "TRIALSCRAPE_MAX_AGE": "12h",
+        "TRIALSCRAPE_SITE": "http://127.0.0.1:8000/",
+        "TRIALSCRAPE_CONTACT": "",
+        "PATH": "/bin",
+    }
+    made = Settings.from_environment(environ, rate=2.0)
+    assert made == Settings(rate=2.0, retries=0, max_age=timedelta(hours=12), site="http://127.0.0.1:8000/")
+    assert made.study_url("a") == "http://127.0.0.1:8000/study/a"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("RATE", "quick", "TRIALSCRAPE_RATE: expected a number, found 'quick'"),
+        ("RATE", "0", "setting rate: expected a number above 0, found '0.0'"),
+        ("RATE", "nan", "setting rate: expected a number above 0, found 'nan'"),
+        ("CONCURRENCY", "1.5", "TRIALSCRAPE_CONCURRENCY: expected a whole number, found '1.5'"),
+        ("CONCURRENCY", "0", "setting concurrency: expected a number above 0, found '0'"),
+        ("RETRIES", "-1", "setting retries: expected a number of 0 or more, found '-1'"),
+        ("MAX_AGE", "7w", "TRIALSCRAPE_MAX_AGE: expected an age as 7d, 12h, 30m or 0, found '7w'"),
+        ("SITE", "ftp://x", "setting site: expected scheme and host, as https://ctv.veeva.com, found 'ftp://x'"),
+        ("SITE", "http://x/y", "setting site: expected scheme and host, as https://ctv.veeva.com, found 'http://x/y'"),
+        (
+            "SITE",
+            "http://x:99999",
+            "setting site: expected scheme and host, as https://ctv.veeva.com, found 'http://x:99999'",
+        ),
+        ("STUDY_PATH", "study", "setting study_path: expected a path that starts with /, found 'study'"),
+        (
+            "CONTACT",
+            "a\nb",
+            "setting contact: expected printable ASCII without brackets and backslashes, found 'a\\nb'",
+        ),
+        ("CONTACT", "(a)", "setting contact: expected printable ASCII without brackets and backslashes, found '(a)'"),
+    ],
+)
+def test_a_bad_setting_is_told(variable: str, text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({f"TRIALSCRAPE_{variable}": text})
+    assert str(caught.value).replace("\n", "\\n") == message
+
+
+def test_a_variable_that_is_no_setting_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"expected a variable out of TRIALSCRAPE_SITE, .*; found TRIALSCRAPE_RTAE"):
+        Settings.from_environment({"TRIALSCRAPE_RTAE": "1"})
+
+
+def test_a_negative_age_is_told() -> None:
+    with pytest.raises(SettingsError, match="setting max_age: expected an age of 0 or more"):
+        Settings(max_age=timedelta(-1))
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("7d", timedelta(7)),
+        ("12h", timedelta(hours=12)),
+        (" 30M ", timedelta(minutes=30)),
+        ("0", timedelta(0)),
+        ("0d", timedelta(0)),
+    ],
+)
+def test_an_age_is_read(text: str, age: timedelta) -> None:
+    assert parse_age(text) == age
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "7 d", "-1d", "1.5d", "٣d", "7dd", "9999999999d"])
+def test_what_is_no_age_is_told(text: str) -> None:
+    with pytest.raises(SettingsError, match="expected an age"):
+        parse_age(text)
