@@ -4,13 +4,16 @@ Every ratio is of two things measured by turns in this one process (commands: by
 of several rounds counts, since everything else only adds time.
 """
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from platform import python_version
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import lxml.html
@@ -18,8 +21,9 @@ import trafilatura
 from bs4 import BeautifulSoup
 
 import trialscrape
-from bench.inputs import hostile_criteria, saved_html
+from bench.inputs import hostile_criteria, paths_of, saved_html, site_of
 from trialscrape.records import Trial
+from trialscrape.replica import Fault, Replica
 
 PAGES = sorted(Path("fixtures/pages").glob("*.txt"))
 ROUNDS = 15
@@ -101,6 +105,49 @@ def growth() -> Iterator[Figure]:
     yield ratio("seconds a MB of hostile criteria, 8 MB / 1 MB", each[-1] / each[0], 1.3, told)
 
 
+def index() -> Iterator[Figure]:
+    """600,000 addresses from local sitemap files into the store, and look-ups in them; in a process of its own."""
+    with TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-m", "bench.index", folder], capture_output=True, text=True, check=True)
+    got = json.loads(done.stdout)
+    yield Figure("index 600,000 addresses", "≤ 60 s", f"{got['seconds']:.0f} s", got["seconds"] <= 60)
+    yield Figure("its memory", "≤ 300 MB", f"{got['megabytes']:.0f} MB", got["megabytes"] <= 300)
+    told = f"{got['median']:.1f} ms (95 of 100 within {got['p95']:.1f} ms)"
+    yield Figure("a candidate look-up in it, median", "≤ 5 ms", told, got["median"] <= 5)
+
+
+def pages_over_http() -> Iterator[Figure]:
+    """Registry, page, proof, store and record of an id over loopback, with nothing to wait for."""
+    ids = [f"NCT99{number:06}" for number in range(200)]
+    with Replica(site_of(ids)) as replica, TemporaryDirectory() as folder:
+        settings = trialscrape.Settings(site=replica.url, registry=replica.url, rate=100_000, concurrency=1)
+        began = time.perf_counter()
+        outcomes = list(trialscrape.scrape(ids, store=Path(folder) / "store.db", settings=settings))
+        each = 1e3 * (time.perf_counter() - began) / len(ids)
+    found = sum(outcome.outcome == "ok" for outcome in outcomes)
+    note = f"{each:.1f} ms an id, its two answers included; {found} of {len(ids)} ok"
+    yield Figure("fetch, proof, store and parse of a page", "≤ 10 ms", note, each <= 10 and found == len(ids))
+
+
+def rate() -> Iterator[Figure]:
+    """The default rate over 30 s, against a replica that answers after 1 s, as the replica saw it."""
+    ids = [f"NCT99{number:06}" for number in range(16)]
+    site = site_of(ids)
+    slow = {path: Fault(delay=1.0) for path in paths_of(site)}
+    with Replica(site, faults=slow) as replica, TemporaryDirectory() as folder:
+        settings = trialscrape.Settings(site=replica.url, registry=replica.url)
+        list(trialscrape.scrape(ids, store=Path(folder) / "store.db", settings=settings))
+        times = [request.time for request in replica.requests]
+    gaps = [second - first for first, second in pairwise(times)]
+    held = len(gaps) / sum(gaps)
+    told = f"{100 * held:.1f} % ({len(times)} requests in {sum(gaps):.0f} s)"
+    yield Figure("1 request a second, held over 30 s", "≥ 98 %", told, held >= 0.98)
+    # The replica notes a request when its thread wakes up, which may be some milliseconds late or early.
+    yield Figure(
+        "the shortest time between two requests", "≥ 1 s", f"{min(gaps):.4f} s as received", min(gaps) >= 0.999
+    )
+
+
 def ratio(what: str, got: float, most: float, note: str) -> Figure:
     """Make a row of a ratio that should be at most so much."""
     return Figure(what, f"≤ {most:g}", f"{got:.2f} ({note})", got <= most)
@@ -113,7 +160,7 @@ def main() -> None:
     print()
     print("| figure | goal | measured | reached |")
     print("|---|---|---|---|")
-    for measure in (text_pages, html_pages, start, growth):
+    for measure in (text_pages, html_pages, start, growth, rate, index, pages_over_http):
         for row in measure():
             print(f"| {row.what} | {row.goal} | {row.got} | {'yes' if row.reached else 'no'} |", flush=True)
 

@@ -3,6 +3,8 @@
 import json
 from random import Random
 
+from trialscrape.replica import Site, Study
+
 WORDS = ("adult", "bench", "branch", "clerk", "fern", "light", "moss", "oak", "quiet", "rest", "river", "shade", "tree")
 TEXT = """ClinicalTrials.Veeva
 
@@ -168,3 +170,20 @@ def criteria(heading: str, random: Random, items: int) -> str:
         for n in range(items)
     )
     return f"<section><h3>{heading}</h3><div><ul>{lines}</ul></div></section>"
+
+
+def site_of(ids: list[str]) -> Site:
+    """A replica's site with a page for each id."""
+    studies = [
+        Study(
+            nct_id=nct_id, slug=f"shade-for-clerk-{nct_id.lower()}", brief_title=f"Shade for Clerk {nct_id}", page=page
+        )
+        for nct_id in ids
+        for page in [TEXT.format(inclusion="  • Clerk").replace("NCT99000300", nct_id).encode()]
+    ]
+    return Site(studies=tuple(studies))
+
+
+def paths_of(site: Site) -> list[str]:
+    """Every path that a scrape of the site asks for, robots.txt aside."""
+    return [path for each in site.studies for path in (f"/study/{each.slug}", f"/api/v2/studies/{each.nct_id}")]
