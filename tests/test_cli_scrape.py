@@ -4,14 +4,17 @@ import json
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -19,9 +22,11 @@ from page import PAGE, with_
 from trialscrape import parser
 from trialscrape.records import Trial
 from trialscrape.replica import Asked, Fault, Replica, Site, Study
+from trialscrape.scrape import key_of
+from trialscrape.settings import Settings
 from trialscrape.store import Store
 
-COMMAND = [sys.executable, "-m", "trialscrape"]
+COMMAND = (sys.executable, "-m", "trialscrape")
 TITLE, SLUG = "Tree Bathing for Restless Clerks", "tree-bathing-for-restless-clerks"
 FIELDS = ["id", "outcome", "url", "attempts", "proof", "message"]
 
@@ -50,9 +55,9 @@ def replica() -> Iterator[Replica]:
         yield running
 
 
-def environment(replica: Replica, changes: Mapping[str, str]) -> dict[str, str]:
+def environment(replica: Replica, **changes: str) -> dict[str, str]:
     settings = {"SITE": replica.url, "REGISTRY": replica.url, "RATE": "500", "BACKOFF": "0.01", "BACKOFF_LIMIT": "0.02"}
-    own = {f"TRIALSCRAPE_{name}": value for name, value in (settings | dict(changes)).items()}
+    own = {f"TRIALSCRAPE_{name}": value for name, value in (settings | changes).items()}
     return {name: value for name, value in os.environ.items() if not name.startswith("TRIALSCRAPE_")} | own
 
 
@@ -62,21 +67,22 @@ class Runner:
 
     replica: Replica
     folder: Path
+    command: tuple[str, ...] = COMMAND
 
-    def start(self, *arguments: str, command: list[str] | None = None, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start a command; `RATE="1"` sets `TRIALSCRAPE_RATE`."""
         return subprocess.Popen(
-            [*(command or COMMAND), *arguments],
+            [*self.command, *arguments],
             cwd=self.folder,
-            env=environment(self.replica, settings),
+            env=environment(self.replica, **settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
-    def __call__(
-        self, *arguments: str, stdin: str = "", command: list[str] | None = None, **settings: str
-    ) -> "subprocess.CompletedProcess[str]":
-        process = self.start(*arguments, command=command, **settings)
+    def __call__(self, *arguments: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        process = self.start(*arguments, **settings)
         output, told = process.communicate(stdin.encode(), timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, output.decode(), told.decode())
 
@@ -107,9 +113,8 @@ def rows(lines: bytes | str) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def wait_for(true: object) -> None:
+def wait_for(true: Callable[[], object]) -> None:
     """Wait until a function gives something true."""
-    assert callable(true)
     end = time.monotonic() + 20
     while not true():
         assert time.monotonic() < end, "nothing happened"
@@ -185,7 +190,9 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
 
 def test_options_win_over_the_environment(run: Runner) -> None:
     options = ["--site", run.replica.url, "--registry", run.replica.url, "--contact", "c@d.example", "--rate", "400"]
-    done = run("scrape", IDS[0], *options, SITE="http://127.0.0.1:9", REGISTRY="http://127.0.0.1:9", CONTACT="a@b.example")
+    done = run(
+        "scrape", IDS[0], *options, SITE="http://127.0.0.1:9", REGISTRY="http://127.0.0.1:9", CONTACT="a@b.example"
+    )
     assert done.returncode == 0
     assert {asked.headers["user-agent"].split()[-1] for asked in run.replica.requests} == {"(+c@d.example)"}
 
@@ -198,7 +205,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no folder": ([IDS[0], "-o", "nope/trials.jsonl"], {}, "expected a file in an existing folder, found"),
     "not a file": ([IDS[0], "-o", "/dev/full"], {}, "expected a file in an existing folder, found /dev/full"),
     "rate of 0": ([IDS[0], "--rate", "0"], {}, "setting rate: expected a number above 0, found '0.0'"),
-    "rate in words": ([IDS[0], "--rate", "fast"], {}, "'fast' is not a valid float"),
+    "rate in words": ([IDS[0], "--rate", "fast"], {}, "Invalid value for '--rate': "),
     "age": ([IDS[0], "--max-age", "7w"], {}, "expected an age as 7d, 12h, 30m or 0, found '7w'"),
     "site": ([IDS[0], "--site", "ftp://a"], {}, "setting site: expected scheme and host, as https://ctv.veeva.com"),
     "environment": ([IDS[0]], {"RATE": "fast"}, "TRIALSCRAPE_RATE: expected a number, found 'fast'"),
@@ -219,35 +226,11 @@ def test_wrong_usage_is_2_and_told(run: Runner, arguments: list[str], settings: 
 # How a run ends early, and goes on
 
 
-def test_ctrl_c_says_how_to_go_on_and_going_on_works(run: Runner) -> None:
-    command = ["scrape", *IDS, "-o", "trials.jsonl"]
-    other = elsewhere(run, "undisturbed")
-    other(*command)
-    run.replica.requests.clear()
-    slow = f"/study/{STUDIES[6].slug}"
-    run.replica.faults[slow] = Fault(delay=20)
-    process = run.start(*command)
-    wait_for(lambda: slow in run.asked())
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    output, told = process.communicate(timeout=20)
-    assert time.monotonic() - began < 3
-    assert (process.returncode, output) == (130, b"")
-    assert told.decode() == "stopped; the same command goes on with it; what was fetched is in trialscrape.db\n"
-    assert not (run.folder / "trials.jsonl").exists()
-    finished = finished_in(run)
-    assert set(IDS[:6]) <= finished
-    run.replica.faults.clear()
-    run.replica.requests.clear()
-    assert run(*command).returncode == 0
-    assert not finished & ids_of(run.replica.requests)
-    assert run.written() == other.written()
-
-
-def finished_in(run: Runner) -> set[str]:
+def finished_in(run: Runner, asked: list[str]) -> set[str]:
     """Give the ids that the interrupted run in a folder's store has finished."""
+    key = key_of(asked, Settings(site=run.replica.url, registry=run.replica.url))
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
-        return {nct_id for going in store.runs() for nct_id in store.finished(going.key)}
+        return set(store.finished(key))
 
 
 def kept_in(run: Runner) -> set[str]:
@@ -256,89 +239,357 @@ def kept_in(run: Runner) -> set[str]:
         return {page.url.removeprefix(run.replica.url) for page in store.all_versions()}
 
 
-def ids_of(requests: list[Asked]) -> set[str]:
-    """Give the ids for which something was asked."""
-    known = {each.slug: each.nct_id for each in run_studies()}
-    names = {path_of(asked).rpartition("/")[2] for asked in requests}
-    return {known.get(re.sub(r"-1$", "", name), name) for name in names}
+def ids_of(paths: Iterable[str]) -> set[str]:
+    """Give the ids, or slugs where they were asked for, that requests were for."""
+    slugs = {f"/study/{each.slug}{form}": nct_id for nct_id, each in BY_ID.items() for form in ("", "-1")}
+    return {slugs.get(path, path.rpartition("/")[2]) for path in paths}
 
 
-def run_studies() -> tuple[Study, ...]:
-    return (*STUDIES, *KILLED)
+def test_ctrl_c_says_how_to_go_on_and_going_on_works(run: Runner) -> None:
+    command = ["scrape", *IDS, "-o", "trials.jsonl"]
+    undisturbed = elsewhere(run, "undisturbed")
+    undisturbed(*command)
+    run.replica.requests.clear()
+    slow = f"/study/{STUDIES[6].slug}"
+    run.replica.faults[slow] = Fault(delay=20)
+    process = run.start(*command)
+    wait_for(lambda: slow in run.asked() and len(kept_in(run)) >= 6)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    output, told = process.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert (process.returncode, output) == (130, b"")
+    assert told.decode() == "stopped; the same command goes on with it; what was fetched is in trialscrape.db\n"
+    assert not (run.folder / "trials.jsonl").exists()
+    finished = finished_in(run, IDS)
+    assert finished
+    run.replica.faults.clear()
+    run.replica.requests.clear()
+    assert run(*command).returncode == 0
+    assert not finished & ids_of(run.asked())
+    assert run.written() == undisturbed.written()
+
+
+def test_two_runs_on_one_store(run: Runner) -> None:
+    run.replica.faults[f"/study/{STUDIES[0].slug}"] = Fault(delay=2.0)
+    first = run.start("scrape", IDS[0], "-o", "trials.jsonl")
+    wait_for(run.asked)
+    second = run("scrape", IDS[1], "-o", "others.jsonl")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == (
+        f"trialscrape.db: expected to use the store alone, found it in use by process {first.pid}: wait for that run "
+        f"to end or stop it, or name another store. The lock {run.folder}/trialscrape.db.lock ends with its process "
+        "and need not be removed\n"
+    )
+    assert first.communicate(timeout=20)[1] == b"1 ids: 1 ok; 2 requests; records in trials.jsonl\n"
+    assert first.returncode == 0
+    assert run("scrape", IDS[1], "-o", "others.jsonl").returncode == 0
+
+
+# Starts a command that can make no file larger than so many bytes: what a full disk or a quota does to it.
+SMALL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 180_000, 320_000])
+def test_a_full_disk_is_told_and_going_on_works(run: Runner, size: int) -> None:
+    command = ["scrape", *IDS, "-o", "trials.jsonl"]
+    undisturbed = elsewhere(run, "undisturbed")
+    undisturbed(*command)
+    done = replace(run, command=(sys.executable, "-c", SMALL_DISK, str(size), *COMMAND))(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("trialscrape.db: ")
+    assert "give the same command again, all that was finished is kept" in told
+    assert not (run.folder / "trials.jsonl").exists()
+    finished = finished_in(run, IDS) if size > 1_000 else set()
+    kept = kept_in(run) if size > 1_000 else set()
+    assert finished or size < 320_000
+    run.replica.requests.clear()
+    assert run(*command).returncode == 0
+    assert not finished & ids_of(run.asked())
+    assert not kept & set(run.asked())
+    assert run.written() == undisturbed.written()
+
+
+def test_an_output_that_cannot_be_written_is_told_and_going_on_works(run: Runner) -> None:
+    (run.folder / "trials.jsonl.part").mkdir()
+    done = run("scrape", IDS[0], "-o", "trials.jsonl")
+    assert done.returncode == 1
+    assert done.stderr.startswith("expected to write, found: [Errno")
+    (run.folder / "trials.jsonl.part").rmdir()
+    assert run("scrape", IDS[0], "-o", "trials.jsonl").returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [*COMMAND, "scrape", IDS[0]],
+            cwd=run.folder,
+            env=environment(run.replica),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert process.returncode == 1
+    assert process.stderr.decode() == "expected to write, found: [Errno 28] No space left on device\n"
+    run.replica.requests.clear()
+    # The run did not end, so its outcome is still the one of its first go.
+    assert run("scrape", IDS[0]).stderr == "1 ids: 1 ok; 2 requests\n"
+    assert run.replica.requests == []
+
+
+def test_a_store_that_cannot_be_is_told(run: Runner) -> None:
+    (run.folder / "file").write_text("no store")
+    for store, message in {
+        "file/trialscrape.db": "expected a folder to put the store in, found no file: make it first",
+        "file": "expected a store made by trialscrape, found another kind of file: name another store",
+        ".": "it cannot be opened: check that you may read and write the file and its folder",
+    }.items():
+        done = run("scrape", IDS[0], "--store", store)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"{store}: {message}")
+        assert len(done.stderr.splitlines()) == 1
+    assert run.replica.requests == []
+    assert (run.folder / "file").read_text() == "no store"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_told(run: Runner) -> None:
+    run.folder.chmod(0o555)
+    done = run("scrape", IDS[0], "-o", "trials.jsonl")
+    run.folder.chmod(0o755)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "trialscrape.db: it cannot be opened: check that you may read and write" in done.stderr
+    assert run.replica.requests == []
+
+
+def test_a_reader_that_goes_away_is_no_crash(run: Runner) -> None:
+    run.replica.faults[f"/study/{STUDIES[8].slug}"] = Fault(delay=1)
+    pipe = run.start("scrape", *IDS)
+    assert pipe.stdin
+    assert pipe.stdout
+    assert pipe.stderr
+    pipe.stdin.close()
+    pipe.stdout.readline()
+    pipe.stdout.close()
+    assert pipe.stderr.read() == b""
+    pipe.stderr.close()
+    assert pipe.wait(20) == 1
+
+
+# The other commands
+
+
+def test_the_index_is_synced_and_told(run: Runner) -> None:
+    sitemap = f"{run.replica.url}/sitemap.xml"
+    first = run("index", "sync")
+    assert (first.returncode, first.stdout) == (0, "")
+    assert first.stderr == (
+        f"{sitemap}: 1 files read, 0 unchanged, 0 done before, 0 failed; 12 added, 0 removed, 12 addresses in all\n"
+    )
+    status = run("index", "status")
+    assert status.returncode == 0
+    assert status.stdout.splitlines()[0] == "addresses  12 in 1 files"
+    assert re.fullmatch(r"read       20\S+ \S+ to 20\S+ \S+", status.stdout.splitlines()[1])
+
+
+def test_a_renamed_study_is_found_by_the_index(run: Runner) -> None:
+    run.replica.site = Site(studies=(replace(STUDIES[0], slug=f"{STUDIES[0].slug}-of-the-city"),))
+    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == "1 ids: 1 unresolved; 3 requests"
+    run("index", "sync")
+    assert run("scrape", IDS[0]).stderr == "1 ids: 1 ok; 2 requests\n"
+
+
+def test_a_sitemap_that_fails_is_told(run: Runner) -> None:
+    run.replica.faults["/sitemap-0.xml.gz"] = Fault(status=404)
+    done = run("index", "sync")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0].startswith(f"{run.replica.url}/sitemap-0.xml.gz: ")
+    run.replica.faults["/robots.txt"] = Fault(body="User-agent: *\nAllow: /")
+    done = run("index", "sync", "--store", "other.db")
+    told = f"expected robots.txt of {run.replica.url} to name a sitemap, found none\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Runner) -> None:
+    records = run("scrape", *IDS[:3]).stdout
+    run.replica.requests.clear()
+    parsed = run("parse", "trialscrape.db")
+    assert parsed.returncode == 0
+    assert bare(parsed.stdout) == bare(records)
+    assert run("store", "export", "pages.warc.gz").stderr == "3 pages written to pages.warc.gz\n"
+    done = run("store", "import", "pages.warc.gz", "--store", "other.db")
+    assert (done.returncode, done.stderr) == (0, "3 pages new, 0 known, 1 skipped: not a response\n")
+    again = run("store", "import", "pages.warc.gz", "--store", "other.db")
+    assert (again.returncode, again.stderr) == (0, "0 pages new, 3 known, 1 skipped: not a response\n")
+    assert bare(run("parse", "other.db").stdout) == bare(records)
+    assert run.replica.requests == []
+    # The imported pages need not be asked for: only whose they are.
+    taken = run("scrape", *IDS[:3], "--store", "other.db")
+    assert (taken.stderr, taken.stdout) == ("3 ids: 3 cached; 3 requests\n", records)
+
+
+def bare(lines: str) -> list[dict[str, object]]:
+    """Give records without their sources."""
+    return [{name: value for name, value in row.items() if name != "source"} for row in rows(lines)]
+
+
+def test_what_is_no_archive_or_store_is_told(run: Runner) -> None:
+    (run.folder / "text").write_text("no archive")
+    for arguments in (["store", "import", "text"], ["store", "export", "x.warc.gz", "--store", "nope.db"]):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "expected" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 # A run of 40 ids in which everything happens: most are found, some in each other way not.
-NUMBERS = range(2000, 2036)
-UNNAMED = ("NCT99002003\nIAM-7 (Other Identifier)\n\n", "")
-KILLED = tuple(
-    {
-        2003: replace(one, page=(one.page or b"").replace(UNNAMED[0].encode(), b"")),  # proven by its title
-        2007: replace(one, page=None),  # unresolved
-        2011: replace(one, page=PAGE.encode()),  # mismatch
-        2019: replace(one, nct_id="NCT99002919", aliases=(one.nct_id,), page=(one.page or b"").replace(one.nct_id.encode(), b"NCT99002919")),  # old id
-        2023: replace(one, page=b"<p>Are you human?"),  # not_a_study_page
-    }.get(number, one)
-    for number in NUMBERS
-    if isinstance((one := study(number)).page, bytes)
-)
-FORTY = [f"NCT9900{number}" for number in NUMBERS]
+
+
+def with_old_id(one: Study) -> Study:
+    current = one.nct_id.replace("2", "3")
+    return replace(one, nct_id=current, aliases=(one.nct_id,), page=changed(one, one.nct_id, current))
+
+
+def changed(one: Study, old: str, new: str) -> bytes:
+    assert isinstance(one.page, bytes)
+    return one.page.replace(old.encode(), new.encode())
+
+
+PLAIN = [study(number) for number in range(2000, 2036)]
+ODD = {
+    3: replace(PLAIN[3], page=changed(PLAIN[3], f"{PLAIN[3].nct_id}\nIAM-7 (Other Identifier)\n\n", "")),
+    7: replace(PLAIN[7], page=None),
+    11: replace(PLAIN[11], page=PAGE.encode()),
+    19: with_old_id(PLAIN[19]),
+    23: replace(PLAIN[23], page=b"<p>Are you human?"),
+}
+KILLED = [ODD.get(place, one) for place, one in enumerate(PLAIN)]
+FORTY = [one.nct_id for one in PLAIN]
 FORTY[9:9] = [UNKNOWN, "NCT99"]
-FORTY[27:27] = [KILLED[5].slug, "NCT99009998"]
-KILLS = 50
+FORTY[27:27] = ["NCT99009998", "tree-bathing-for-nobody"]
+BY_ID = dict(zip(IDS, STUDIES, strict=True)) | {one.nct_id: one for one in PLAIN}
 GO_ON = ["scrape", *FORTY, "-o", "trials.jsonl"]
+KILLS = 50
+
+
+# Starts the command in a process of its own for each line, having imported it once: that is what takes its time.
+STARTER = """
+import os, sys
+import trialscrape.cli
+from trialscrape.__main__ import main
+for line in sys.stdin:
+    folder, name, *sys.argv[1:] = line.split()
+    process = os.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.environ["TRIALSCRAPE_CONTACT"] = name
+        main()
+    print(process, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+
+
+class Starter:
+    """Starts runs that can be killed."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", STARTER],
+            env=environment(replica, RATE="250"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def start(self, folder: Path, name: str, arguments: Iterable[str]) -> int:
+        """Start a command in a folder, under a name; give its process."""
+        assert self._process.stdin
+        print(folder, name, *arguments, file=self._process.stdin, flush=True)
+        return self._number()
+
+    def code(self) -> int:
+        """Wait for the process to end, and give its exit code."""
+        return self._number()
+
+    def _number(self) -> int:
+        assert self._process.stdout
+        return int(self._process.stdout.readline())
 
 
 def test_kill_9_at_fifty_random_moments_changes_nothing(tmp_path: Path) -> None:
     chance = random.Random(40)  # noqa: S311  a test that can be repeated
-    with Replica(Site(studies=KILLED)) as replica:
+    with Replica(Site(studies=tuple(KILLED))) as replica:
         replica.faults[f"/study/{KILLED[30].slug}"] = Fault(status=403)
         run = Runner(replica, tmp_path)
         undisturbed = elsewhere(run, "undisturbed")
         assert undisturbed(*GO_ON).returncode == 1
         expected = undisturbed.written()
-        outcomes = [row["outcome"] for row in rows(expected[1])]
-        assert len(outcomes) == len(FORTY) == 40
-        assert set(outcomes) >= {"ok", "not_found", "unresolved", "mismatch", "invalid_id", "server_error"}
-        kills = goes = 0
-        while kills < KILLS:
-            goes += 1
-            one = elsewhere(run, f"go-{goes}")
-            kills += killed_until_done(one, chance)
-            assert one.written() == expected
-            assert not list(one.folder.glob("*.part"))
+        assert Counter(row["outcome"] for row in rows(expected[1])) == {
+            "ok": 32,
+            "not_found": 2,
+            "unresolved": 2,
+            "mismatch": 1,
+            "invalid_id": 1,
+            "not_a_study_page": 1,
+            "server_error": 1,
+        }
+        with Starter(replica) as starter:
+            kills = goes = 0
+            while kills < KILLS:
+                goes += 1
+                one = elsewhere(run, f"go-{goes}")
+                kills += killed_until_done(one, starter, chance)
+                assert one.written() == expected
+                assert not list(one.folder.glob("*.part"))
 
 
-def killed_until_done(run: Runner, chance: random.Random) -> int:
+def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> int:
     """Start the run again and again, kill it each time, until it is done. Give how often it was killed."""
-    kills = 0
-    done: set[str] = set()
+    finished: set[str] = set()
     kept: set[str] = set()
-    while True:
-        run.replica.requests.clear()
-        # Each go names itself, since what a killed one has sent may come in late.
-        name = f"{run.folder.name}-{kills}"
-        process = run.start(*GO_ON, CONTACT=name, RATE="300")
-        own = [f"(+{name})"]
-        # From just before its first request to about its end.
-        wait_for(lambda: process.poll() is not None or any(map(matches(own[0]), list(run.replica.requests))))
-        time.sleep(chance.uniform(0, 0.35))
-        process.kill()
-        process.communicate()
-        asked = [each for each in run.replica.requests if each.headers["user-agent"].endswith(own[0])]
-        assert not done & ids_of(asked)
-        assert not kept & {path_of(each) for each in asked}
-        now_kept = kept_in(run)
-        assert kept <= now_kept
-        done, kept = finished_in(run), now_kept
-        if process.returncode == 1 or is_written(run):
+    for kills in count():
+        # Each go has its own name, since what a killed one has sent may come in late.
+        mine = asked_by(run, name := f"{run.folder.name}-{kills}")
+        process = starter.start(run.folder, name, GO_ON)
+        wait_for(lambda: is_over(process) or mine())  # noqa: B023  it is called before the next go
+        time.sleep(chance.uniform(0, 0.3))
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        code = starter.code()
+        assert not finished & ids_of(mine())
+        assert not kept & set(mine())
+        assert kept <= kept_in(run)
+        finished, kept = finished_in(run, FORTY), kept_in(run)
+        if code == 1 or (not finished and (run.folder / "trials.outcomes.jsonl").exists()):
             return kills
-        kills += 1
+        assert code == -signal.SIGKILL
+    raise AssertionError
 
 
-def matches(name: str) -> "object":
-    return lambda asked: asked.headers["user-agent"].endswith(name)
+def asked_by(run: Runner, name: str) -> Callable[[], list[str]]:
+    """Return what gives the paths that a go of this name has asked for."""
+    sign = f"(+{name})"
+    requests = run.replica.requests
+    return lambda: [path_of(each) for each in list(requests) if each.headers["user-agent"].endswith(sign)]
 
 
-def is_written(run: Runner) -> bool:
-    with Store.open(run.folder / "trialscrape.db", lock=False) as store:
-        return not store.runs() and (run.folder / "trials.outcomes.jsonl").exists()
+def is_over(process: int) -> bool:
+    """Tell whether a process has ended and was waited for."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -15,7 +15,7 @@ from trialscrape.errors import TrialscrapeError
 from trialscrape.fetch import Fetcher
 from trialscrape.scrape import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
 from trialscrape.settings import Settings, parse_age
-from trialscrape.sitemap import SyncReport, sync
+from trialscrape.sitemap import MAX_BYTES, SyncReport, sync
 from trialscrape.store import Store
 from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell
 from trialscrape.warc import export_warc, import_warc
@@ -131,7 +131,7 @@ def index_sync(
             report = sync(
                 opened,
                 url,
-                lambda file, validators: fetcher.get(file, validators=validators),
+                lambda file, validators: fetcher.get(file, validators=validators, limit=MAX_BYTES),
                 now=lambda: datetime.now(UTC),
                 study_path=settings.study_path,
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
