@@ -7,6 +7,7 @@ BIN := .venv/bin
 demo: .venv/runtime
 	$(BIN)/trialscrape parse fixtures/pages -o output/trials.jsonl
 	$(BIN)/trialscrape show fixtures/pages/two-arms-loose-criteria.txt
+	@rm -f output/trialscrape.db*
 	@echo "scraping two ids from the project's replica of the site, over HTTP"
 	@$(BIN)/python -m trialscrape.replica fixtures/site --port 8798 & replica=$$!; trap "kill $$replica" EXIT; sleep 1; \
 	$(BIN)/trialscrape scrape NCT99000001 NCT99000033 --site $(REPLICA) --registry $(REPLICA) -o output/scraped.jsonl

@@ -280,6 +280,8 @@ def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.Monkey
 def test_the_menu_is_what_it_says() -> None:
     assert sorted(trialscrape.__all__) == sorted([*trialscrape.MODULE_OF, "__version__"])
     assert dir(trialscrape) == sorted(trialscrape.__all__)
+    # A module of the same name would take its place as soon as it is imported.
+    assert not set(trialscrape.__all__) & {path.stem for path in Path(trialscrape.__file__).parent.glob("*.py")}
     for name in trialscrape.__all__:
         assert getattr(trialscrape, name)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

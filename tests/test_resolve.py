@@ -88,13 +88,12 @@ def test_with_an_index_the_listed_slugs_are_tried(store: Store, listed: list[str
 
 
 def test_many_listed_slugs_are_cut_to_eight(store: Store) -> None:
-    numbers = [f"{slug}{number}" for slug in (SLUG, SHORT) for number in ("", "-1", "-2", "-3")]
-    store.replace_shard("s", [*numbers, f"{SLUG}-and-more"], datetime.now(UTC))
-    assert candidates(titled(OFFICIAL, BRIEF), store) == [
-        SLUG,
-        SHORT,
-        *(f"{SLUG}-{number}" for number in (1, 2, 3)),
-        *(f"{SHORT}-{number}" for number in (1, 2, 3)),
+    made = ("trees-clerks", "trees-and-clerks", SHORT)
+    store.replace_shard("s", [f"{slug}{form}" for slug in made for form in ("", "-1", "-2", "-3")], datetime.now(UTC))
+    assert candidates(titled("Trees & Clerks", BRIEF), store) == [
+        *made,
+        *(f"{made[0]}-{number}" for number in (1, 2, 3)),
+        *(f"{made[1]}-{number}" for number in (1, 2)),
     ]
 
 

@@ -34,6 +34,8 @@ def test_settings_come_from_the_environment() -> None:
         ("RATE", "quick", "TRIALSCRAPE_RATE: expected a number, found 'quick'"),
         ("RATE", "0", "setting rate: expected a number above 0, found '0.0'"),
         ("RATE", "nan", "setting rate: expected a number above 0, found 'nan'"),
+        ("RATE", "1e-12", "setting rate: expected a number from 1e-05 to 1e+09, found '1e-12'"),
+        ("READ_TIMEOUT", "1e300", "setting read_timeout: expected a number from 1e-05 to 1e+09, found '1e+300'"),
         ("CONCURRENCY", "1.5", "TRIALSCRAPE_CONCURRENCY: expected a whole number, found '1.5'"),
         ("CONCURRENCY", "0", "setting concurrency: expected a number above 0, found '0'"),
         ("RETRIES", "-1", "setting retries: expected a number of 0 or more, found '-1'"),

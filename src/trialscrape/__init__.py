@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         UnparsedLine,
     )
     from trialscrape.rendering import render
-    from trialscrape.scrape import Scraped, scrape
+    from trialscrape.scraping import Scraped, scrape
     from trialscrape.settings import Settings, SettingsError
     from trialscrape.store import Store, StoreError
 
@@ -50,7 +50,7 @@ _MENU = {
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "rendering": "render",
-    "scrape": "Scraped scrape",
+    "scraping": "Scraped scrape",
     "settings": "Settings SettingsError",
     "store": "Store StoreError",
 }

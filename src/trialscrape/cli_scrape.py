@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,11 @@ import typer
 from trialscrape import export
 from trialscrape.errors import TrialscrapeError
 from trialscrape.fetch import Fetcher
-from trialscrape.scrape import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
+from trialscrape.scraping import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
 from trialscrape.settings import Settings, parse_age
 from trialscrape.sitemap import MAX_BYTES, SyncReport, sync
 from trialscrape.store import Store
-from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell
+from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell, writable
 from trialscrape.warc import export_warc, import_warc
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
@@ -70,6 +71,7 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         fail_usage("expected NCT ids, or -i with a file that has some; found none")
     rows_file = export.outcomes_path(output) if output else None
     kept = store or (output.with_name(DEFAULT_STORE.name) if output else DEFAULT_STORE)
+    _refuse_overwriting((output, rows_file), kept, Path(input_) if input_ else None)
     with ends_in_words(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
         if dry_run:
             for line in what_is_asked(ids, opened, settings):
@@ -162,8 +164,13 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
 
 
 @store_commands.command("export")
-def store_export(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
+def store_export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", callback=writable, help="The WARC file to write.")],
+    *,
+    store: StoreFile = DEFAULT_STORE,
+) -> None:
     """Write every kept version of every page as WARC."""
+    _refuse_overwriting((path,), store)
     with ends_in_words("the same command begins anew"), Store.open(store, lock=False) as opened:
         tell(f"{export_warc(opened, path):,} pages written to {path}")
 
@@ -179,6 +186,15 @@ def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store
     tell(f"{report.new:,} pages new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)
+
+
+def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, given: Path | None = None) -> None:
+    """End a command that would write its output over its input."""
+    beside = [Path(f"{store}{suffix}") for suffix in ("", "-wal", "-shm", ".lock")]
+    taken = {path.resolve() for path in (*beside, given) if path}
+    for output in filter(None, outputs):
+        if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
+            fail_usage(f"expected another file to write than to read, found {output} for both")
 
 
 def settings_of(*, max_age: str | None = None, **given: object) -> Settings:

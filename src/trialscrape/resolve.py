@@ -54,16 +54,15 @@ def proof_of(trial: Trial, nct_id: str, answer: RegistryAnswer | None = None) ->
     """Tell how a page shows that it is an id's, or None where it does not.
 
     Returns:
-        `nct_id` where the page's identifiers hold the id, `current_nct_id` where they hold the registry's current id
-        for this old one, `title` where the page shows no identifier at all and its title and sponsor are the
+        `nct_id` where the page's own id is this one, `current_nct_id` where it is the registry's current one for this
+        old id, `title` where the page shows no identifier at all and its title and sponsor are the
         registry's.
     """
-    own = {identifier.value for identifier in trial.identifiers if identifier.type is None}
-    if nct_id in own:
+    if trial.nct_id == nct_id:
         return "nct_id"
     if answer is None:
         return None
-    if answer.nct_id in own:
+    if trial.nct_id and trial.nct_id == answer.nct_id:
         return "current_nct_id"
     if not trial.identifiers and _same_title(trial, answer) and _plain(trial.sponsor) == _plain(answer.sponsor):
         return "title"

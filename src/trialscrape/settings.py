@@ -19,7 +19,7 @@ PREFIX = "TRIALSCRAPE_"
 _NO_SETTINGS = {"TRIALSCRAPE_REAL_PAGES"}  # tells the project's own tests where real pages lie
 
 # Nine digits of days are the longest that a timedelta holds.
-_AGE = re.compile(r"([0-9]{1,9})([dhm])", re.ASCII)
+_AGE = re.compile(r"([0-9]{1,5})([dhm])", re.ASCII)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -154,6 +154,7 @@ class Settings:
 
 
 # Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
+_LEAST, _MOST = 1e-5, 1e9  # what clocks and sockets can still wait for
 _MAY_BE_ZERO = {"retries", "redirects", "backoff", "backoff_limit", "retry_after_limit", "robots_pause"}
 
 
@@ -166,6 +167,7 @@ def _check_number(name: str, value: float) -> None:
     zero = name in _MAY_BE_ZERO
     good = math.isfinite(value) and (value > 0 or (zero and value == 0))
     _check(name, "a number of 0 or more" if zero else "a number above 0", value, good=good)
+    _check(name, f"a number from {_LEAST:g} to {_MOST:g}", value, good=value == 0 or _LEAST <= value <= _MOST)
 
 
 def _check_origin(name: str, value: str) -> None:

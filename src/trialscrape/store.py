@@ -237,9 +237,11 @@ class Store(SlugIndex):
 
     # Runs
 
-    def begin_run(self, key: str, now: datetime) -> None:
-        """Begin a run, or go on with the one of the same key that did not end."""
+    def begin_run(self, key: str, now: datetime, *, not_before: datetime | None = None) -> None:
+        """Begin a run, or go on with the one of the same key that did not end and is not older than that."""
         with self.transaction():
+            if not_before:
+                self._run("DELETE FROM run WHERE run_key = ? AND started_at < ?", (key, as_text(not_before)))
             self._run("INSERT OR IGNORE INTO run VALUES (?, ?)", (key, as_text(now)))
 
     def finish(self, key: str, row: Row) -> None:

@@ -28,7 +28,7 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _writable(path: Path | None) -> Path | None:
+def writable(path: Path | None) -> Path | None:
     """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
     if path is None or path == Path("-"):
         return None
@@ -40,7 +40,7 @@ def _writable(path: Path | None) -> Path | None:
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", callback=_writable, help="File for the records; default is stdout."),
+    typer.Option("-o", "--output", callback=writable, help="File for the records; default is stdout."),
 ]
 
 

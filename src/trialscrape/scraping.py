@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,8 @@ _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9][A-Za-z0-9]*", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
+_MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots"})
+_FORGOTTEN_AFTER = timedelta(days=1)  # an interrupted run, unless pages may be older than that
 _LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
 
 
@@ -106,6 +108,8 @@ def scrape(
     Raises:
         StoreError: The store cannot be opened, read or written.
     """
+    if isinstance(asked, str):
+        raise TypeError(f"expected a list of ids, found one: pass [{asked!r}]")
     asked, settings = distinct(asked), settings or Settings()
     with ExitStack() as stack:
         kept = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
@@ -121,12 +125,13 @@ def key_of(asked: list[str], settings: Settings) -> str:
 def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scraped]:
     """Do what `scrape` does, but leave it to the caller to end the run when the outcomes are safe."""
     key = key_of(asked, settings)
-    store.begin_run(key, _now())
+    now = _now()
+    store.begin_run(key, now, not_before=now - max(settings.max_age, _FORGOTTEN_AFTER))
     done = store.finished(key)
     with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
         run = _Run(key, store, settings, fetcher)
         programs = (
-            _again(run, done[each]) if each in done else _finish(run, each, position)
+            _again(run, each, done[each]) if each in done else _finish(run, each, position)
             for position, each in enumerate(asked)
         )
         yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
@@ -200,12 +205,14 @@ def _side_by_side(programs: Iterable[Steps[Scraped]], pool: ThreadPoolExecutor, 
             yield scraped
 
 
-def _again(run: _Run, position: int) -> Steps[Scraped]:
-    """Give the outcome of an id that an earlier, interrupted go at this run has finished."""
+def _again(run: _Run, asked: str, position: int) -> Steps[Scraped]:
+    """Give the outcome of an id that an earlier, interrupted go at this run has finished, if it still holds."""
     row = run.store.row(run.key, position)
+    outcome = json.loads(row.outcome)
+    if outcome["outcome"] in _MAY_PASS:
+        return (yield from _finish(run, asked, position))
     trial = Trial.model_validate_json(row.record) if row.record else None
-    return Scraped(**json.loads(row.outcome), trial=trial)
-    yield  # what makes this a program: it asks for nothing
+    return Scraped(**outcome, trial=trial)
 
 
 def _finish(run: _Run, asked: str, position: int) -> Steps[Scraped]:
@@ -291,13 +298,16 @@ class _LookUp:
         if wrong:
             return self.ends("mismatch", message=f"expected the page of {self.asked}, found others: {'; '.join(wrong)}")
         told = f"expected a page at one of {len(slugs)} addresses made of the registry's titles, found none"
-        return self.ends("unresolved", message=f"{told}; give its address, or run `trialscrape index sync` first")
+        sync = f"trialscrape index sync --store {self.store.path}"
+        return self.ends("unresolved", message=f"{told}; give its address, or run `{sync}` first")
 
     def accept(self, found: "_Found", proof: str, message: str | None = None) -> Scraped:
         """Keep the proof, and end with the record. The store's proof holds the id it is of: `title NCT99000001`."""
         kind, _, nct_id = proof.partition(" ")
         self.proven = (found.page.url, proof)
         trial = with_proven_id(found.trial, nct_id or self.asked, kind)
+        if kind == "current_nct_id":
+            message = f"{self.asked} is an old id; the registry's current one is {trial.nct_id}"
         return self.ends(found.how, proof=kind, message=message, trial=trial)
 
     def page(self, url: str) -> Steps["_Found | Scraped | None"]:
@@ -342,6 +352,9 @@ class _LookUp:
             return _Found(how, page, parser.parse(page.body, url=page.final_url))
         except PageError as error:
             return self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
+        except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other ids; it is told
+            told = f"trialscrape failed on the page {page.final_url}, please report it: {error!r}"
+            return self.ends("internal_error", message=told)
 
 
 @dataclass(frozen=True, slots=True)
