@@ -339,7 +339,7 @@ def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> No
             stderr=subprocess.PIPE,
             check=False,
         )
-    assert process.returncode
+    assert process.returncode == 1
     assert process.stderr.decode().splitlines()[0] == "expected to write, found: [Errno 28] No space left on device"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still the one of its first go.

@@ -1,5 +1,6 @@
 """The command's door: `trialscrape` and `python -m trialscrape`."""
 
+import os
 import sys
 
 
@@ -17,6 +18,19 @@ def main() -> None:
         app(prog_name="trialscrape")
     except OSError as error:
         print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
+        sys.exit(1)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    # What Python cannot write at its end it would tell with an exit code of its own.
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
         sys.exit(1)
 
 

@@ -154,7 +154,7 @@ class Settings:
 
 
 # Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
-_LEAST, _MOST = 1e-5, 1e9  # what clocks and sockets can still wait for
+_LEAST, _MOST = 1e-9, 1e9  # what clocks and sockets can still wait for
 _MAY_BE_ZERO = {"retries", "redirects", "backoff", "backoff_limit", "retry_after_limit", "robots_pause"}
 
 
