@@ -1,6 +1,7 @@
 """Going on with an interrupted run, and commands that must not write over what they read."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -99,3 +100,22 @@ def test_nothing_that_is_read_is_written_over(arguments: list[str], tmp_path: Pa
     assert (tmp_path / "trialscrape.db").read_bytes() == kept
     assert (tmp_path / "ids.csv").read_text() == ID
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_the_bar_on_a_terminal_tells_how_it_goes(tmp_path: Path) -> None:
+    with Replica(Site(studies=STUDIES), faults={"/study/tree-bathing": Fault(delay=0.5)}) as replica:
+        own = {"TRIALSCRAPE_SITE": replica.url, "TRIALSCRAPE_REGISTRY": replica.url, "TRIALSCRAPE_RATE": "500"}
+        shown, terminal = os.openpty()
+        done = subprocess.run(
+            [sys.executable, "-m", "trialscrape", "scrape", ID, OTHER, "-o", "trials.jsonl"],
+            cwd=tmp_path,
+            env={**os.environ, **own, "COLUMNS": "120", "TERM": "xterm"},
+            stderr=terminal,
+            check=False,
+        )
+    os.close(terminal)
+    told = os.read(shown, 1_000_000).decode()
+    os.close(shown)
+    assert done.returncode == 0
+    assert re.search(r"ids: [12] ok, 0 failed, [0-9.]+/s", told)
+    assert re.search(r"[12]/2", told)

@@ -91,7 +91,9 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
         task = bar.add_task("ids", total=len(ids))
         for scraped in go_on(ids, store, settings):
             _count(tally, scraped)
-            bar.update(task, advance=1, description=f"ids: {tally['records']} ok, {tally['failed']} failed")
+            speed = bar.tasks[task].speed or 0  # ids a second, lately
+            told = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
+            bar.update(task, advance=1, description=told)
             if scraped.trial:
                 records.write(export.record_line(scraped.trial) + b"\n")
             if rows:
