@@ -101,13 +101,12 @@ def test_spans() -> None:
 
 
 def test_strict_rejects_a_doubtful_page() -> None:
-    doubtful = with_(("Enrolling", "Suspended")).encode()
+    doubtful = with_(("Enrolling", "Paused")).encode()
     assert run("parse", "-", stdin=doubtful).returncode == 0
     done = run("parse", "-", "--strict", stdin=doubtful)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == (
-        "-:13: rejected: unknown_label: expected a known label, found 'Suspended'; it is kept as it is "
-        "(1 warnings in all)"
+        "-:13: rejected: unknown_label: expected a known label, found 'Paused'; it is kept as it is (1 warnings in all)"
     )
     unparsed = with_(("Menu", "Menu\n\nSkip")).encode()
     assert (
@@ -164,7 +163,7 @@ def test_check_is_quiet_about_a_known_page() -> None:
 
 def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(with_(("\nAges\n", "\nAge range\n")))
-    (tmp_path / "b.txt").write_text(with_(("Enrolling", "Suspended")))
+    (tmp_path / "b.txt").write_text(with_(("Enrolling", "Paused")))
     (tmp_path / "c.txt").write_text("no page")
     done = run("check", ".", cwd=tmp_path)
     assert done.returncode == 1
@@ -172,9 +171,7 @@ def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     assert told[0] == "pages   3: 2 read, 1 failed"
     assert "unparsed  ./a.txt:60: Age range" in told
     assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in told
-    assert (
-        "warning 1 x unknown_label: expected a known label, found 'Suspended'; it is kept as it is (./b.txt:13)" in told
-    )
+    assert "warning 1 x unknown_label: expected a known label, found 'Paused'; it is kept as it is (./b.txt:13)" in told
     assert "  ages                 1 of 2" in told
 
 

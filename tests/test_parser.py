@@ -1,6 +1,7 @@
 """A page to its record: what is doubtful is told, and nothing is lost."""
 
 import copy
+import hashlib
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_the_page_is_read_without_doubt() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
-        ("Enrolling", "Suspended", "unknown_label", "expected a known label, found 'Suspended'; it is kept as it is"),
+        ("Enrolling", "Paused", "unknown_label", "expected a known label, found 'Paused'; it is kept as it is"),
         ("Phase 2", "Phase 9", "unknown_label", "expected a known label, found 'Phase 9'; it is kept as it is"),
         (
             "Other: Potted plant\n\nStudy",
@@ -93,23 +94,25 @@ def test_one_doubt_gives_one_warning(old: str, new: str, code: str, message: str
 
 
 def test_a_warning_names_its_line() -> None:
-    assert told(with_(("Enrolling", "Suspended")))[0][1] == line_of("Enrolling")
+    assert told(with_(("Enrolling", "Paused")))[0][1] == line_of("Enrolling")
     assert told(with_(("18 to 65 years old", "Any age")))[0][1] == line_of("18 to 65 years old")
 
 
 @pytest.mark.parametrize(
     ("heading", "renamed", "warnings"),
     [
+        ("Ages", "Age range", [("unknown_heading", 60, "expected a known heading or none, found 'Age range'")]),
         (
-            "Ages",
-            "Age range",
+            "Volunteers",
+            "Healthy people",
             [
                 (
                     "missing_section",
-                    line_of("Sex"),
-                    "expected the heading 'Ages' after 'Sex', found none; it may be 'Age range' in line 60",
+                    line_of("Ages"),
+                    "expected the heading 'Volunteers' after 'Ages', found none; "
+                    "it may be 'Healthy people' in line 64 or 'Accepts Healthy Volunteers' in line 66",
                 ),
-                ("unknown_heading", 60, "expected a known heading or none, found 'Age range'"),
+                ("unknown_heading", 64, "expected a known heading or none, found 'Healthy people'"),
             ],
         ),
         (
@@ -155,9 +158,10 @@ def test_a_renamed_heading_is_told(heading: str, renamed: str, warnings: list[ob
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
-        ([("Enrollment\n\n1,240 estimated patients\n\n", "")], ["Enrollment"]),
-        ([("Enrollment\n\n1,240 estimated patients\n\n", ""), ("Enrolling", "Withdrawn")], []),
-        ([("Enrollment\n\n1,240 estimated patients\n\n", ""), ("Interventional\n", "Expanded Access\n")], []),
+        ([("Enrollment\n\n1,240 estimated patients\n\n", "")], []),
+        ([("Ages\n\n18 to 65 years old\n\n", "")], []),
+        ([("Trial design\n", "\n"), ("Interventional\n", "Expanded Access\n")], []),
+        ([("Trial design\n", "\n"), ("Interventional\n", "Observational\n")], []),
         ([("Trial design\n", "\n")], ["Trial design"]),
         ([("Treatments\n\nBehavioral: Tree bathing\nOther: Potted plant\n\n", "")], []),
         ([("Loading...\n", "\n")], ["Loading..."]),
@@ -184,14 +188,62 @@ def test_a_page_without_its_top_gives_what_is_there() -> None:
         "expected the heading 'Status and phase', found none",
     ]
     without_chrome = trialscrape.parse(PAGE[PAGE.index("Tree Bathing") :])
-    assert without_chrome.model_copy(update={"warnings": ()}) == trialscrape.parse(PAGE)
+    assert facts(without_chrome) == facts(trialscrape.parse(PAGE))
+
+
+def facts(trial: trialscrape.Trial) -> dict[str, object]:
+    """Give what a record says of the study, without where it came from."""
+    return trial.model_dump(exclude={"source"})
+
+
+@pytest.mark.parametrize("mark", ["I", "T", "É", "3", "i", "Institute for Arboreal Medicine logo", "Old name logo"])
+def test_the_sponsors_letter_or_logo_is_chrome(mark: str) -> None:
+    assert facts(trialscrape.parse(with_(("\nI\n", f"\n{mark}\n")))) == facts(trialscrape.parse(PAGE))
+
+
+def test_without_letter_or_logo_the_title_is_in_doubt() -> None:
+    trial = trialscrape.parse(with_(("\nI\n", "\n")))
+    assert (trial.title, trial.sponsor) == (trialscrape.parse(PAGE).title, "Institute for Arboreal Medicine")
+    (warning,) = trial.warnings
+    assert (warning.code, warning.severity, warning.field, warning.line) == ("missing_section", "alarm", "sponsor", 5)
+    assert warning.message == "expected the sponsor's letter or logo between title and sponsor, found none"
 
 
 @pytest.mark.parametrize(
-    "mark", ["I\n", "T\n", "É\n", "Institute for Arboreal Medicine logo\n", "Old name logo\n", "\n"]
+    ("banner", "site"),
+    [
+        ("I\n\nIKON | Oak City, UT\n\nVeeva-enabled site\n", ("IKON | Oak City, UT", True)),
+        ("Oak Clinic logo\n\nOak Clinic\n", ("Oak Clinic", False)),
+    ],
 )
-def test_the_sponsors_letter_or_logo_is_chrome(mark: str) -> None:
-    assert trialscrape.parse(with_(("\nI\n", f"\n{mark}"))) == trialscrape.parse(PAGE)
+def test_the_banner_of_a_research_site_stands_above_the_title(banner: str, site: tuple[str, bool]) -> None:
+    traced = trialscrape.trace(with_(("Menu\n", f"Menu\nThe trial is taking place at:\n{banner}")))
+    assert traced.referring_site is not None
+    assert (traced.referring_site.name, traced.referring_site.veeva_enabled) == site
+    assert traced.spans["referring_site"] == (4, 4 + banner.count("\n"))
+    of_the_page = facts(trialscrape.parse(PAGE)) | {"referring_site": {"name": site[0], "veeva_enabled": site[1]}}
+    assert facts(trialscrape.Trial.model_validate(traced.model_dump(exclude={"spans"}, by_alias=True))) == of_the_page
+
+
+def test_a_wordless_page_gives_what_is_certain() -> None:
+    lines = [line if " " in line or not line else "" for line in PAGE.split("\n")]
+    trial = trialscrape.parse("\n".join(lines))
+    assert (trial.title, trial.acronym, trial.sponsor) == (
+        "Tree Bathing for Restless Clerks (TREEBATH)",
+        "TREEBATH",
+        None,
+    )
+    assert [phase.code for phase in trial.phases] == ["PHASE2"]
+    assert (trial.overall_status, trial.conditions, trial.interventions, trial.identifiers) == (None, (), (), ())
+    assert (trial.brief_summary, trial.detailed_description) == (None, "A longer text about trees.")
+    assert (trial.enrollment, trial.ages, trial.healthy_volunteers, trial.arms) == (None, None, None, ())
+    assert [criterion.text for criterion in trial.eligibility.inclusion] == ["Clerk by trade", "Restless"]
+    assert trial.participants is not None
+    assert trial.participants.count == 1240
+    assert trial.central_contacts == ("Flora Example",)
+    assert [(warning.code, warning.severity) for warning in trial.warnings] == [("stripped_page", "doubt")]
+    assert trial.source.form == "stripped"
+    assert "1,240 estimated patients" in [line.text for line in trial.unparsed]
 
 
 def test_unknown_lines_are_kept_where_they_are() -> None:
@@ -212,6 +264,7 @@ def test_too_deep_criteria_are_told() -> None:
 
 def test_the_same_page_gives_the_same_bytes() -> None:
     assert trialscrape.parse(PAGE).model_dump_json() == trialscrape.parse(PAGE.encode()).model_dump_json()
+    assert trialscrape.parse(PAGE).source.sha256 == hashlib.sha256(PAGE.encode()).hexdigest()
 
 
 def test_trace_names_the_lines_of_each_field() -> None:
@@ -265,7 +318,7 @@ def test_a_combined_section_is_rendered_as_one() -> None:
     )
     again = trialscrape.render(trialscrape.parse(page))
     assert "\nInclusion and exclusion criteria\n" in again
-    assert trialscrape.parse(again) == trialscrape.parse(page)
+    assert facts(trialscrape.parse(again)) == facts(trialscrape.parse(page))
 
 
 def test_a_file_name_that_is_no_text_is_written_out() -> None:

@@ -73,8 +73,20 @@ def test_blank_lines_do_not_matter(blank: str) -> None:
     assert set(headings(PAGE.replace("\n\n", blank))) == set(WHOLE)
 
 
-def test_leading_and_trailing_blanks_do_not_matter() -> None:
-    assert headings(PAGE.replace("\nSex\n", "\n   Sex  \n")) == WHOLE
+def test_a_heading_stands_at_column_0() -> None:
+    assert headings(PAGE.replace("\nSex\n", "\nSex  \n")) == WHOLE
+    assert headings("\n".join(f"    {line}" for line in PAGE.split("\n"))) == WHOLE
+    assert "sex" not in headings(PAGE.replace("\nSex\n", "\n   Sex\n"))
+
+
+def test_of_two_lines_the_enrollment_is_the_one_that_the_sentence_repeats() -> None:
+    page = with_(("A longer text about trees.", "Text.\n\nEnrollment\n\n40 patients\n\nMore text."))
+    assert headings(page)["enrollment"] == WHOLE["enrollment"] + 6
+
+
+def test_two_prose_lines_are_no_second_page() -> None:
+    page = with_(("A longer text about trees.", "Text.\n\nStatus\n\nConditions\n\nMore text."))
+    assert set(headings(page)) == set(WHOLE)
 
 
 def test_a_combined_section_stands_for_two() -> None:
@@ -84,6 +96,8 @@ def test_a_combined_section_stands_for_two() -> None:
     assert set(headings(page)) == set(WHOLE) - {"inclusion", "exclusion"} | {"criteria"}
     inner = with_(("Inclusion criteria", "Inclusion and exclusion criteria\n\nInclusion criteria"))
     assert set(headings(inner)) == set(WHOLE) - {"inclusion", "exclusion"} | {"criteria"}
+    below = with_(("Inclusion criteria", "Inclusion criteria\n\nInclusion and exclusion criteria"))
+    assert set(headings(below)) == set(WHOLE)
 
 
 def test_a_heading_that_could_be_another_line_is_told() -> None:

@@ -1,22 +1,28 @@
 """A table of examples for every leaf reader."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from trialscrape import values, vocabulary
 from trialscrape.records import Age, Ages, Enrollment, Identifier, Intervention, Participants, Term
 
+Unit = Literal["YEARS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES"]
+
+
+def age(value: int, unit: Unit, years: float) -> Age:
+    return Age(value=value, unit=unit, years=years)
+
 
 def years(low: int | None, high: int | None) -> dict[str, Age | None]:
     return {
-        "minimum": None if low is None else Age(value=low, unit="YEARS"),
-        "maximum": None if high is None else Age(value=high, unit="YEARS"),
+        "minimum": None if low is None else age(low, "YEARS", low),
+        "maximum": None if high is None else age(high, "YEARS", high),
     }
 
 
-EXAMPLES: list[tuple[Callable[[str], Any], str, object]] = [
+EXAMPLES: list[tuple[Callable[..., Any], Any, object]] = [
     (values.count, "0", 0),
     (values.count, "13", 13),
     (values.count, "1,277", 1277),
@@ -41,27 +47,27 @@ EXAMPLES: list[tuple[Callable[[str], Any], str, object]] = [
     (
         values.ages,
         "Under 1 hour old",
-        Ages(label="Under 1 hour old", minimum=None, maximum=Age(value=1, unit="HOURS")),
+        Ages(label="Under 1 hour old", minimum=None, maximum=age(1, "HOURS", 0.000114)),
     ),
     (
         values.ages,
         "24 to 48 hours old",
-        Ages(label="24 to 48 hours old", minimum=Age(value=24, unit="HOURS"), maximum=Age(value=48, unit="HOURS")),
+        Ages(label="24 to 48 hours old", minimum=age(24, "HOURS", 0.002738), maximum=age(48, "HOURS", 0.005476)),
     ),
-    (values.ages, "35+ weeks old", Ages(label="35+ weeks old", minimum=Age(value=35, unit="WEEKS"), maximum=None)),
+    (values.ages, "35+ weeks old", Ages(label="35+ weeks old", minimum=age(35, "WEEKS", 0.670773), maximum=None)),
     (
         values.ages,
         "1 month to 16 years old",
         Ages(
             label="1 month to 16 years old",
-            minimum=Age(value=1, unit="MONTHS"),
-            maximum=Age(value=16, unit="YEARS"),
+            minimum=age(1, "MONTHS", 0.083333),
+            maximum=age(16, "YEARS", 16.0),
         ),
     ),
     (
         values.ages,
         "Under 14 days old",
-        Ages(label="Under 14 days old", minimum=None, maximum=Age(value=14, unit="DAYS")),
+        Ages(label="Under 14 days old", minimum=None, maximum=age(14, "DAYS", 0.03833)),
     ),
     (values.ages, "No limits", Ages(label="No limits", **years(None, None))),
     (values.ages, "18 years+ years old", Ages(label="18 years+ years old", **years(None, None))),
@@ -88,22 +94,34 @@ EXAMPLES: list[tuple[Callable[[str], Any], str, object]] = [
         Identifier(value="A (B)", type=values.term("EudraCT Number", "SecondaryIdType")),
     ),
     (values.identifier, "12 (Some New Type)", Identifier(value="12 (Some New Type)", type=None)),
-    (values.acronym, "A Study (HUCMSC)", "HUCMSC"),
-    (values.acronym, "A Study (SNACKing)", "SNACKing"),
-    (values.acronym, "A Study (Psilo101)", "Psilo101"),
-    (values.acronym, "A Study (Casa)", "Casa"),
-    (values.acronym, "A Study. (RCT)", "RCT"),
-    (values.acronym, "A Disease (PKU) (ESSENTIAL)", "ESSENTIAL"),
-    (values.acronym, "A Study (C-AXSPAND)", "C-AXSPAND"),
-    (values.acronym, "A Study (HELP 2)", "HELP 2"),
-    (values.acronym, "A Study (with a description)", None),
-    (values.acronym, "A Study (children)", None),
-    (values.acronym, "A Study (Pilot)", None),
-    (values.acronym, "A Study (Part 2)", None),
-    (values.acronym, "Imaging in X (X ABC-714 PET Imaging)", None),
-    (values.acronym, "An (ABC) Study", None),
-    (values.acronym, "A Study ()", None),
-    (values.acronym, "A Study (2025)", None),
+    (
+        values.identifier,
+        "2031-501234-12-00 (EU Trial (CTIS) Number)",
+        Identifier(value="2031-501234-12-00", type=Term(label="EU Trial (CTIS) Number", code="CTIS")),
+    ),
+    (
+        values.identifier,
+        "R1 (U.S. FDA Grant/Contract)",
+        Identifier(value="R1", type=Term(label="U.S. FDA Grant/Contract", code="FDA")),
+    ),
+    (values.identifier, "(Other Identifier)", Identifier(value="(Other Identifier)", type=None)),
+    *(
+        (values.unknown_type, Identifier(value=value, type=None), unknown)
+        for value, unknown in {
+            "7 (EU CT Number)": "EU CT Number",
+            "7 (Local (Owl) Number)": "Local (Owl) Number",
+            "7 (Owl Identifier)": "Owl Identifier",
+            "7 (Owl Grant/Contract)": "Owl Grant/Contract",
+            "817/2559(EC1)": None,
+            "Sacral ESP Block": None,
+            "7 (Owl Numbers and More)": None,
+            "(Owl Number)": None,
+            "NCT99000001": None,
+        }.items()
+    ),
+    (values.contacts, "Flora Example", ("Flora Example",)),
+    (values.contacts, "Flora Example, MD; Owl Line; ", ("Flora Example, MD", "Owl Line")),
+    (values.contacts, "Call 1-800 (OWL); or", ("Call 1-800 (OWL)", "or")),
     (values.is_nct_id, "NCT99000001", True),
     (values.is_nct_id, "NCT9900001", False),
     (values.is_nct_id, "NCT990000011", False),
@@ -113,8 +131,58 @@ EXAMPLES: list[tuple[Callable[[str], Any], str, object]] = [
 
 
 @pytest.mark.parametrize(("reader", "line", "value"), EXAMPLES)
-def test_reads(reader: Callable[[str], Any], line: str, value: object) -> None:
+def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
     assert reader(line) == value
+
+
+@pytest.mark.parametrize(
+    ("title", "acronym"),
+    [
+        ("A Study (HUCMSC)", "HUCMSC"),
+        ("A Study (SNACKing)", "SNACKing"),
+        ("A Study (Psilo101)", "Psilo101"),
+        ("A Study (Casa)", "Casa"),
+        ("A Study. (RCT)", "RCT"),
+        ("A Disease (PKU) (ESSENTIAL)", "ESSENTIAL"),
+        ("A Study (C-AXSPAND)", "C-AXSPAND"),
+        ("A Study (HELP 2)", "HELP 2"),
+        ("A Study (with a description)", None),
+        ("A Study (children)", None),
+        ("A Study (Pilot)", None),
+        ("A Study (Part 2)", None),
+        ("Imaging in X (X ABC-714 PET Imaging)", None),
+        ("An (ABC) Study", None),
+        ("A Study ()", None),
+        ("A Study (2025)", None),
+        ("Sleep in Winter (FACE COVID-19)", "FACE COVID-19"),
+        ("Sleep in Winter (BRAVO II)", "BRAVO II"),
+        ("Sleep in Winter (POTTER 10)", "POTTER 10"),
+        ("Sleep in Winter (CGH D-R)", "CGH D-R"),
+        ("Sleep in Winter (A CURE)", "A CURE"),
+        ("Lamps for Owls With Day Blindness(OWL)", "OWL"),
+        ("Lamps for Atopic Dermatitis (AD)", None),
+        ("Lamps and Hematocrit (HCT)", None),
+        ("Lamps in Chronic Kidney Disease (CKD)", None),
+        ("Lamps in the Aged With Disease of the Owl (DOO)", None),
+        ("Lamps in Disease of the Owl (DOTO)", None),
+        ("Extracorporeal Membrane Oxygenation (ECMO)", None),
+        ("Lamps for Type 2 Diabetes (T2D)", None),
+        ("Low-Density Lipoprotein Cholesterol (LDL-C)", None),
+        ("Lamps for Angiotensin Converting Enzyme Inhibitors (ACEIs)", None),
+        ("Lamps for Owls (LAMPOWL)", "LAMPOWL"),
+        ("Lamps for Owls (HOOTS)", "HOOTS"),
+        ("Lamps in Rings (P06109)", None),
+        ("Lamps in Rings (MK-8175-012)", None),
+        ("Lamps (Extension Study)", None),
+        ("Lamps (PHASE 2)", None),
+        ("Lamps (STUDY 301)", None),
+        ("Lamps (Owls Who Hoot)", None),
+        ("Lamps (ONE TWO THREE FOUR)", None),
+    ],
+)
+def test_a_title_is_split_at_its_acronym(title: str, acronym: str | None) -> None:
+    brief_title = title.removesuffix(f"({acronym})").strip(" ")
+    assert values.title(title) == (brief_title, acronym)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +215,18 @@ def test_every_label_has_its_code(enumeration: str) -> None:
     for label, code in vocabulary.VOCABULARIES[enumeration].items():
         assert values.term(label, enumeration) == Term(label=label, code=code)
     assert values.term("Nobody Knows", enumeration) == Term(label="Nobody Knows", code=None)
+
+
+@pytest.mark.parametrize(
+    ("label", "code"),
+    [
+        ("Begins enrollment in 1 month", "NOT_YET_RECRUITING"),
+        ("Begins enrollment in 14 months", "NOT_YET_RECRUITING"),
+        ("Begins enrollment in ٣ months", None),
+        ("Begins enrollment in months", None),
+        ("Begins enrollment soon", None),
+    ],
+)
+def test_a_label_with_a_number(label: str, code: str | None) -> None:
+    assert values.term(label, "Status") == Term(label=label, code=code)
+    assert values.term(label, "Phase").code is None

@@ -6,16 +6,16 @@ back into the draft, and leave in place what nobody understood.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from trialscrape import arms, criteria, values
-from trialscrape.records import Ages, Intervention, PageWarning, Term
-from trialscrape.sections import Section
+from trialscrape.records import Ages, Identifier, Intervention, PageWarning, ReferringSite, Term, warning
+from trialscrape.sections import BANNER, ORDER, SITE, VEEVA_ENABLED, Form, Section, is_mark
 from trialscrape.vocabulary import PHASE
 
 Leaf = Callable[[str], Any]
 
-_SITE = ("ClinicalTrials.Veeva", "Menu")
 _FOOTER = re.compile(
     r"Clinical trials|Find clinical trialsTrials by location|Research sites|Resources|Legal"
     r"|© Copyright [0-9]{4} Veeva Systems"
@@ -27,7 +27,7 @@ class Draft:
 
     Attributes:
         lines: The page's lines.
-        form: "full" or "stripped".
+        form: "full", "stripped" or "wordless".
         complete: Whether the page goes on to its footer; otherwise it is cut somewhere.
         values: Field to value; fields of the design and the eligibility are named with a dot.
         spans: Field to the indexes of its first and last line.
@@ -35,7 +35,7 @@ class Draft:
         taken: A byte a line, 1 where the line is in a field or is known chrome.
     """
 
-    def __init__(self, lines: Sequence[str], form: str, *, complete: bool) -> None:
+    def __init__(self, lines: Sequence[str], form: Form, *, complete: bool) -> None:
         self.lines = lines
         self.form = form
         self.complete = complete
@@ -54,32 +54,42 @@ class Draft:
         self.spans[field] = (first, stop - 1)
         self.take(first, stop)
 
-    def warn(self, code: str, index: int | None, message: str) -> None:
-        """Note something doubtful."""
-        self.warnings.append(PageWarning(code=code, line=None if index is None else index + 1, message=message))
+    def warn(self, code: str, index: int | None, message: str, field: str | None = None) -> None:
+        """Add a warning about a line, or about the page."""
+        line = None if index is None else index + 1
+        self.warnings.append(warning(code, message, field=field, line=line))
 
-    def check(self, value: object, index: int) -> None:
-        """Warn of a label that is unknown: a term without a code, or ages without a limit."""
-        found = value.type if isinstance(value, Intervention) else value
-        if (isinstance(found, Term) and found.code is None) or (isinstance(found, Ages) and not _has_limit(found)):
-            self.warn("unknown_label", index, f"expected a known label, found {found.label!r}; it is kept as it is")
-
-    def read(self, leaf: Leaf, index: int) -> Any:  # noqa: ANN401  a field may be anything
-        """Read one line; where it is something else, warn, leave it and give None."""
+    def read(self, leaf: Leaf, index: int, field: str) -> Any:  # noqa: ANN401  a field may be anything
+        """Read one line of a field; where it is something else, warn, leave it and return None."""
+        text = self.lines[index].strip(" ")
         try:
-            value = leaf(self.lines[index].strip(" "))
+            value = leaf(text)
         except ValueError as error:
-            self.warn("unreadable_line", index, f"expected {error}, found {self.lines[index].strip(' ')!r}")
+            self.warn("unreadable_line", index, f"expected {error}, found {text!r}", field)
             return None
-        self.check(value, index)
+        unknown = _unknown_label(value)
+        if unknown is None:
+            return value
+        if self.form == "wordless":
+            return None  # with its heading gone, a line may be of another section
+        self.warn("unknown_label", index, f"expected a known label, found {unknown!r}; it is kept as it is", field)
         return value
 
 
 Reader = Callable[[Draft, Section], None]
 
 
-def _has_limit(ages: Ages) -> bool:
-    return bool(ages.minimum or ages.maximum)
+def _unknown_label(value: object) -> str | None:
+    """Give the label of a value that the vocabulary does not have, or that of ages without a limit."""
+    match value:
+        case Intervention(type=Term(code=None) as term) | (Term(code=None) as term):
+            return term.label
+        case Identifier():
+            return values.unknown_type(value)
+        case Ages(minimum=None, maximum=None):
+            return value.label
+        case _:
+            return None
 
 
 def _block(draft: Draft, start: int, stop: int) -> tuple[int, int]:
@@ -109,7 +119,7 @@ def one(field: str, leaf: Leaf) -> Reader:
     def reader(draft: Draft, section: Section) -> None:
         start, end = _block(draft, section.start, section.stop)
         if start < end:
-            value = draft.read(leaf, start)
+            value = draft.read(leaf, start, field)
             if value is not None:
                 draft.put(field, value, start, start + 1)
 
@@ -126,7 +136,7 @@ def many(field: str, leaf: Leaf) -> Reader:
 
 
 def _put_each(draft: Draft, field: str, leaf: Leaf, indexes: Iterable[int]) -> None:
-    found = [(index, value) for index in indexes if (value := draft.read(leaf, index)) is not None]
+    found = [(index, value) for index in indexes if (value := draft.read(leaf, index, field)) is not None]
     for index, _ in found:
         draft.take(index, index + 1)
     if found:
@@ -138,11 +148,22 @@ def prose(field: str) -> Reader:
     """A section whose lines are one text, as they stand."""
 
     def reader(draft: Draft, section: Section) -> None:
-        start, stop = _filled(draft, section)
+        start, stop = _filled(draft, section._replace(stop=_prose_end(draft, section)))
         if start < stop:
             draft.put(field, "\n".join(draft.lines[start:stop]), start, stop)
 
     return reader
+
+
+_VALUES = [row.first for row in ORDER if row.section in {"enrollment", "ages", "volunteers"} and row.first]
+
+
+def _prose_end(draft: Draft, section: Section) -> int:
+    """Find where prose ends: in a wordless page, above the values of the sections whose headings are gone."""
+    if draft.form != "wordless":
+        return section.stop
+    lines = range(section.start, section.stop)
+    return next((i for i in lines if any(value.fullmatch(draft.lines[i]) for value in _VALUES)), section.stop)
 
 
 def side(name: str) -> Reader:
@@ -153,7 +174,7 @@ def side(name: str) -> Reader:
         tree = criteria.tree_of(draft.lines[start:stop])
         if tree.too_deep is not None:
             message = f"expected at most {criteria.MAX_DEPTH} levels of criteria, found more; they are read as siblings"
-            draft.warn("criteria_too_deep", start + tree.too_deep, message)
+            draft.warn("criteria_too_deep", start + tree.too_deep, message, f"eligibility.{name}")
         if start < stop:
             draft.put(f"eligibility.{name}", tree.criteria, start, stop)
 
@@ -161,7 +182,14 @@ def side(name: str) -> Reader:
 
 
 def nothing(_draft: Draft, _section: Section) -> None:
-    """A heading without a block: what stands there all the same stays behind."""
+    """A heading without a block: a line under it stays unparsed."""
+
+
+def contacts(draft: Draft, section: Section) -> None:
+    """The persons and centers of all lines."""
+    many("central_contacts", values.contacts)(draft, section)
+    if found := draft.values.get("central_contacts"):
+        draft.values["central_contacts"] = tuple(chain.from_iterable(found))
 
 
 def term(enumeration: str) -> Leaf:
@@ -194,11 +222,13 @@ def identifiers(draft: Draft, section: Section) -> None:
 
 def participants(draft: Draft, section: Section) -> None:
     """The sentence, which is the section's first line, and the arms under it."""
-    sentence = draft.read(values.participants, section.heading)
+    sentence = draft.read(values.participants, section.heading, "participants")
     if sentence is None:
         draft.taken[section.heading] = 0
     else:
         draft.put("participants", sentence, section.heading, section.start)
+    if draft.form == "wordless":
+        return  # without `Description:`, `Treatment:` and the names of one word, nothing tells the arms apart
     start, stop = _filled(draft, section)
     listed = {f"{i.type.label}: {i.name}" for i in draft.values.get("interventions", ())}
     groups = sentence.groups if sentence else None
@@ -209,18 +239,20 @@ def participants(draft: Draft, section: Section) -> None:
         _check_arms(draft, reading, start)
     if sentence and len(reading.arms) != sentence.groups and draft.form == "full" and complete:
         found = f"expected {sentence.groups} arms by this line, found {len(reading.arms)}"
-        draft.warn("groups_differ", section.heading, found)
+        draft.warn("groups_differ", section.heading, found, "arms")
 
 
 def _check_arms(draft: Draft, reading: arms.Reading, start: int) -> None:
     if reading.readings > 1:
-        draft.warn("ambiguous_arms", start, "expected one way to tell the arms apart, found several; one was taken")
+        message = "expected one way to tell the arms apart, found several; one was taken"
+        draft.warn("ambiguous_arms", start, message, "arms")
     for index in reading.unknown_types:
         line = draft.lines[start + index].strip(" ")
-        draft.warn("unknown_label", start + index, f"expected a known arm type, found {line!r}; it is kept as it is")
+        message = f"expected a known arm type, found {line!r}; it is kept as it is"
+        draft.warn("unknown_label", start + index, message, "arms")
     for index in reading.unlisted:
         line = draft.lines[start + index].strip(" ")
-        draft.warn("unlisted_treatment", start + index, f"expected a line of 'Treatments', found {line!r}")
+        draft.warn("unlisted_treatment", start + index, f"expected a line of 'Treatments', found {line!r}", "arms")
 
 
 def end(draft: Draft, section: Section) -> None:
@@ -231,8 +263,32 @@ def end(draft: Draft, section: Section) -> None:
 
 
 def preamble(draft: Draft, stop: int) -> None:
-    """What stands above the first heading: chrome, the title, the sponsor's letter or logo, the sponsor."""
-    site = set(_SITE)
+    """What stands above the first heading: chrome, the title, the sponsor's letter or logo, the sponsor.
+
+    Where no letter or logo is there, nothing tells the title from the sponsor but their order: that is a warning.
+    """
+    filled = _after_banner(draft, _without_chrome(draft, stop))
+    marks = [place for place, index in enumerate(filled) if place and is_mark(draft.lines[index].strip(" "))]
+    if marks:
+        mark = next((place for place in reversed(marks) if place < len(filled) - 1), marks[-1])
+        draft.take(filled[mark], filled[mark] + 1)
+        title, sponsor = [filled[mark - 1]], _sponsor(draft, filled, mark)
+    elif draft.form == "wordless":
+        title, sponsor = filled[:1], []  # the letter is gone, and the sponsor may be
+    else:
+        title, sponsor = filled[-2:-1], filled[-1:]
+        if title and draft.form == "full":
+            message = "expected the sponsor's letter or logo between title and sponsor, found none"
+            draft.warn("missing_section", title[0], message, "sponsor")
+    for index in sponsor:
+        draft.put("sponsor", draft.lines[index].strip(" "), index, index + 1)
+    for index in title:
+        _put_title(draft, index)
+
+
+def _without_chrome(draft: Draft, stop: int) -> list[int]:
+    """Take the site's own lines, and list the others that are not blank."""
+    site = set(SITE)
     filled = []
     for index in range(stop):
         line = draft.lines[index].strip(" ")
@@ -241,26 +297,38 @@ def preamble(draft: Draft, stop: int) -> None:
             draft.take(index, index + 1)
         elif line:
             filled.append(index)
-    marks = [place for place, index in enumerate(filled) if _is_mark(draft.lines[index].strip(" "))]
-    mark = next((place for place in reversed(marks) if 0 < place < len(filled) - 1), None)
-    if mark is None:
-        title, sponsor = (filled[-2] if len(filled) > 1 else None), (filled[-1] if filled else None)
-    else:
-        title, sponsor = filled[mark - 1], filled[mark + 1]
-        draft.take(filled[mark], filled[mark] + 1)
-    if sponsor is not None:
-        draft.put("sponsor", draft.lines[sponsor].strip(" "), sponsor, sponsor + 1)
-    if title is not None:
-        text = draft.lines[title].strip(" ")
-        draft.put("title", text, title, title + 1)
-        acronym = values.acronym(text)
-        if acronym:
-            draft.put("acronym", acronym, title, title + 1)
+    return filled
 
 
-def _is_mark(line: str) -> bool:
-    """Tell whether this is what stands above the sponsor: one capital letter, or the text of a logo."""
-    return line.endswith(" logo") or (len(line) == 1 and line.isupper())
+def _after_banner(draft: Draft, filled: list[int]) -> list[int]:
+    """Read the banner of a research site: its letter or logo, its name, and whether it is Veeva-enabled."""
+    texts = [draft.lines[index].strip(" ") for index in filled]
+    if len(texts) < 3 or texts[0] != BANNER or not is_mark(texts[1]):  # noqa: PLR2004  banner, letter, name
+        return filled
+    enabled = texts[3:4] == [VEEVA_ENABLED]
+    end = 3 + enabled
+    site = ReferringSite(name=texts[2], veeva_enabled=enabled)
+    draft.put("referring_site", site, filled[0], filled[end - 1] + 1)
+    return filled[end:]
+
+
+def _sponsor(draft: Draft, filled: list[int], mark: int) -> list[int]:
+    """Find the sponsor, under its mark, if it is there: in a wordless page, only the logo can tell that it is."""
+    logo = draft.lines[filled[mark]].strip(" ")
+    return [
+        index
+        for index in filled[mark + 1 : mark + 2]
+        if draft.form != "wordless" or logo == f"{draft.lines[index].strip(' ')} logo"
+    ]
+
+
+def _put_title(draft: Draft, index: int) -> None:
+    text = draft.lines[index].strip(" ")
+    brief_title, acronym = values.title(text)
+    draft.put("title", text, index, index + 1)
+    draft.put("brief_title", brief_title, index, index + 1)
+    if acronym:
+        draft.put("acronym", acronym, index, index + 1)
 
 
 READERS: dict[str, Reader] = {
@@ -289,7 +357,7 @@ READERS: dict[str, Reader] = {
     "documents": one("document_count", values.count),
     "locations": one("location_count", values.count),
     "loading": nothing,
-    "contacts": many("central_contacts", str),
+    "contacts": contacts,
     "end": end,
 }
 """Who reads each section of `sections.ORDER`."""

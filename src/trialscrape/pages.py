@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from trialscrape import html
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
-from trialscrape.records import PageWarning
+from trialscrape.records import PageWarning, warning
 
 MAX_BYTES = 32 * 1024 * 1024
 """Larger pages are refused, before and after decompression. Real ones have 3 to 100 kB."""
@@ -160,7 +160,7 @@ def _guess(data: bytes) -> tuple[str, tuple[PageWarning, ...]] | None:
     except UnicodeDecodeError:
         return None
     message = f"expected UTF-8 or a declared charset, found neither; read as {_GUESS}"
-    return text, (PageWarning(code="guessed_charset", line=None, message=message),)
+    return text, (warning("guessed_charset", message),)
 
 
 def _decode_damaged(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ...]]:
@@ -171,5 +171,5 @@ def _decode_damaged(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, 
             f"expected {charset}, found other bytes, the first {data[error.start : error.end]!r} at {error.start:,}; "
             "they stand in the text as \\xNN"
         )
-        warning = PageWarning(code="undecodable_bytes", line=data.count(b"\n", 0, error.start) + 1, message=message)
-        return data.decode(charset, "backslashreplace"), (warning,)
+        line = data.count(b"\n", 0, error.start) + 1
+        return data.decode(charset, "backslashreplace"), (warning("undecodable_bytes", message, line=line),)

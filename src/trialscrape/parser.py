@@ -6,13 +6,14 @@ Every line that is not blank ends in a field, in known chrome, or in `unparsed`:
 what nobody took is put into `unparsed` here, so nothing is lost because nobody looked.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from trialscrape import criteria, fields, layout, pages, sections
 from trialscrape.fields import Draft
 from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine
-from trialscrape.sections import Section, Sections
+from trialscrape.sections import Row, Section, Sections
 
 
 class Reading(NamedTuple):
@@ -61,11 +62,16 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     for section in found.sections:
         draft.take(section.heading, section.start)
         fields.READERS[section.name](draft, section)
-    source = Source(file=_escaped(file), url=_escaped(url), form=found.form)
+    source = Source(
+        file=_escaped(file),
+        url=_escaped(url),
+        sha256=hashlib.sha256(page.encode("utf-8", "backslashreplace") if isinstance(page, str) else page).hexdigest(),
+        form="full" if found.form == "full" else "stripped",
+    )
     unparsed = [index for index, taken in enumerate(draft.taken) if not taken and lines[index]]
     _check_sections(draft, found)
     _check_counts(draft)
-    if unparsed:
+    if unparsed and found.form != "wordless":
         _check_unparsed(draft, found, unparsed)
     values = _EMPTY | draft.values
     values["eligibility"] = _eligibility(values)
@@ -84,6 +90,10 @@ def _escaped(name: str | None) -> str | None:
 
 _EMPTY: dict[str, Any] = {
     field: () if str(info.annotation).startswith("tuple") else None for field, info in Trial.model_fields.items()
+}
+_STRIPPED = {
+    "stripped": "short values, lists and arms are gone",
+    "wordless": "the lines of a single word are gone, and the arms with them",
 }
 _LONGEST_HEADING = 60
 _BOTH_SIDES = 2
@@ -107,17 +117,15 @@ def _check_counts(draft: Draft) -> None:
     enrollment, participants = draft.values.get("enrollment"), draft.values.get("participants")
     if enrollment and participants and enrollment.count != participants.count:
         message = f"expected {enrollment.count:,} participants as enrolled, found {participants.count:,}"
-        draft.warn("enrollment_differs", draft.spans["participants"][0], message)
+        draft.warn("enrollment_differs", draft.spans["participants"][0], message, "enrollment")
 
 
 def _check_sections(draft: Draft, found: Sections) -> None:
     for other in found.doubtful:
         message = f"expected the heading {draft.lines[other.at].strip()!r} once, found it again; the first was taken"
-        draft.warn("ambiguous_heading", other.at, message)
-    if found.form == "stripped":
-        draft.warn(
-            "stripped_page", None, "expected the full text, found a stripped one: short values, lists and arms are gone"
-        )
+        draft.warn("ambiguous_heading", other.at, message, other.row.field)
+    if found.form in _STRIPPED:
+        draft.warn("stripped_page", None, f"expected the full text, found a stripped one: {_STRIPPED[found.form]}")
     if not draft.complete:
         last = max(index for index, line in enumerate(draft.lines) if line)
         draft.warn(
@@ -126,16 +134,15 @@ def _check_sections(draft: Draft, found: Sections) -> None:
     if found.form == "full":
         for field in ("title", "sponsor"):
             if field not in draft.values:
-                draft.warn("missing_section", None, f"expected the {field} above the first heading, found none")
+                message = f"expected the {field} above the first heading, found none"
+                draft.warn("missing_section", None, message, field)
         _check_missing(draft, found.sections)
         _check_empty(draft, found.sections)
 
 
 def _check_missing(draft: Draft, found: Sequence[Section]) -> None:
-    status, study_type = (getattr(draft.values.get(field), "code", None) for field in ("overall_status", "study_type"))
-    excused = {"enrollment"} if status == "WITHDRAWN" else set()
-    if study_type == "EXPANDED_ACCESS":
-        excused |= {"enrollment", "design"}
+    study_type = getattr(draft.values.get("study_type"), "code", None)
+    excused = {"design"} if study_type in {"EXPANDED_ACCESS", "OBSERVATIONAL"} else set()
     present = {place: section for section in found for place in sections.places(section.name)}
     last = max(present) if not draft.complete else len(sections.ORDER)
     for row in sections.ORDER:
@@ -143,16 +150,17 @@ def _check_missing(draft: Draft, found: Sequence[Section]) -> None:
             continue
         if row.expected != "maybe" and row.section not in excused:
             before = [section for place, section in present.items() if place < row.place[0]]
-            _warn_missing(draft, row.headings[0], before[-1] if before else None)
+            _warn_missing(draft, row, before[-1] if before else None)
 
 
-def _warn_missing(draft: Draft, heading: str, before: Section | None) -> None:
+def _warn_missing(draft: Draft, row: Row, before: Section | None) -> None:
+    heading = row.headings[0]
     place = f" after {_heading(draft, before)!r}" if before else ""
     message = f"expected the heading {heading!r}{place}, found none"
     suspects = _suspects(draft, before) if before else []
     if suspects:
         message += "; it may be " + " or ".join(f"{draft.lines[i]!r} in line {i + 1}" for i in suspects[:3])
-    draft.warn("missing_section", before.heading if before else None, message)
+    draft.warn("missing_section", before.heading if before else None, message, row.field)
 
 
 def _suspects(draft: Draft, section: Section) -> list[int]:
@@ -173,7 +181,7 @@ def _check_empty(draft: Draft, found: Sequence[Section]) -> None:
     for section in found if draft.complete else found[:-1]:
         if sections.has_value(section.name) and not any(draft.lines[section.start : section.stop]):
             message = f"expected something under {_heading(draft, section)!r}, found nothing"
-            draft.warn("empty_section", section.heading, message)
+            draft.warn("empty_section", section.heading, message, sections.field(section.name))
 
 
 def _check_unparsed(draft: Draft, found: Sections, unparsed: Sequence[int]) -> None:

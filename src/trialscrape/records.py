@@ -4,9 +4,35 @@ They know nothing of labels or pages, so they read their own JSON back: `Trial.m
 Codes are enumerations of the ClinicalTrials.gov API v2.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["alarm", "doubt", "note"]
+"""What a warning asks for: the site may have changed; look at this page; nothing."""
+
+SEVERITIES: Mapping[str, Severity] = {
+    "ambiguous_arms": "doubt",
+    "ambiguous_heading": "doubt",
+    "criteria_too_deep": "doubt",
+    "cut_page": "doubt",
+    "doubtful_side": "doubt",
+    "empty_section": "alarm",
+    "enrollment_differs": "doubt",
+    "groups_differ": "doubt",
+    "guessed_charset": "doubt",
+    "missing_section": "alarm",
+    "nct_id_not_on_page": "note",
+    "placebo_differs": "doubt",
+    "stripped_page": "doubt",
+    "undecodable_bytes": "doubt",
+    "unknown_heading": "alarm",
+    "unknown_label": "alarm",
+    "unlisted_treatment": "doubt",
+    "unreadable_line": "alarm",
+}
+"""Every warning code, and how severe it is."""
 
 NctId = Annotated[str, Field(pattern=r"^NCT[0-9]{8}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -51,6 +77,7 @@ class Age(_Record):
 
     value: Count
     unit: Literal["YEARS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES"]
+    years: float = Field(ge=0, description="The same in years, six decimals, so that ages of all units compare.")
 
 
 class Ages(_Record):
@@ -103,11 +130,24 @@ class Arm(_Record):
     interventions: tuple[Intervention, ...]
 
 
+class ReferringSite(_Record):
+    """The research site whose listing led to the page: the banner above the title."""
+
+    name: str
+    veeva_enabled: bool
+
+
 class Source(_Record):
     """Where the page came from, and whether it is the full or the stripped text form."""
 
-    file: str | None
-    url: str | None
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    schema_version: Literal[2] = Field(
+        default=2, alias="schema", description="Version of the record: it grows when a field changes its meaning."
+    )
+    file: str | None = Field(description="The page's file as given; `archive!member` for a member of an archive.")
+    url: str | None = Field(description="As fetched, or what the saved page says of itself.")
+    sha256: str = Field(description="Of the page's bytes as they were given, in hexadecimal.")
     form: Literal["full", "stripped"]
 
 
@@ -122,8 +162,15 @@ class PageWarning(_Record):
     """Something doubtful. The codes are stable and listed in docs/warnings.md."""
 
     code: str
+    severity: Severity
+    field: str | None = Field(description="The field it is about; null where it is about the page.")
     line: Annotated[int, Field(ge=1)] | None
     message: str
+
+
+def warning(code: str, message: str, *, field: str | None = None, line: int | None = None) -> PageWarning:
+    """Make a warning; its code says how severe it is."""
+    return PageWarning(code=code, severity=SEVERITIES[code], field=field, line=line, message=message)
 
 
 class Trial(_Record):
@@ -131,6 +178,7 @@ class Trial(_Record):
 
     nct_id: NctId | None
     title: str | None
+    brief_title: str | None = Field(description="The title without the acronym's bracket.")
     acronym: str | None
     sponsor: str | None
     overall_status: Term | None
@@ -153,6 +201,7 @@ class Trial(_Record):
     document_count: Count | None
     location_count: Count | None
     central_contacts: tuple[str, ...]
+    referring_site: ReferringSite | None
     source: Source
     unparsed: tuple[UnparsedLine, ...]
     warnings: tuple[PageWarning, ...]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from trialscrape.criteria import named_side
 from trialscrape.records import Arm, Criterion, Identifier, Intervention, Term, Trial
+from trialscrape.sections import BANNER, SITE, VEEVA_ENABLED
 from trialscrape.vocabulary import HEALTHY_VOLUNTEERS
 
 Lines = Iterable[str]
@@ -26,7 +27,7 @@ class _Row(NamedTuple):
 def render(trial: Trial) -> str:
     """Write the page text of a trial; lines that were unparsed come last, behind the footer."""
     stripped = trial.source.form == "stripped"
-    blocks = [] if stripped else list(_preamble(trial))
+    blocks = [] if stripped and trial.title is None else list(_preamble(trial))
     blocks += ["Status and phase" if trial.phases else "Status", "\n".join(_status(trial))]
     criteria_rows = _COMBINED if _is_combined(trial) else _TWO_SIDES
     for row in (*_HEAD, *criteria_rows, *_TAIL):
@@ -39,7 +40,11 @@ def render(trial: Trial) -> str:
 
 
 def _preamble(trial: Trial) -> Iterator[str]:
-    yield from ("ClinicalTrials.Veeva", "Menu", trial.title or "")
+    yield from SITE
+    if trial.referring_site:
+        name = trial.referring_site.name
+        yield from (BANNER, f"{name} logo", name, VEEVA_ENABLED if trial.referring_site.veeva_enabled else "")
+    yield trial.title or ""
     if trial.sponsor:
         yield from (f"{trial.sponsor} logo", trial.sponsor)
 
@@ -161,7 +166,7 @@ _TAIL = (
     _Row("Trial documents", lambda trial: _text(trial.document_count)),
     _Row("Trial contacts and locations", lambda trial: _text(trial.location_count), always=True),
     _Row("Loading...", lambda _: (), always=True),
-    _Row("Central trial contact", lambda trial: trial.central_contacts),
+    _Row("Central trial contact", lambda trial: _text("; ".join(trial.central_contacts) or None)),
     _Row("Data sourced from clinicaltrials.gov", lambda _: (), always=True),
     _Row("Clinical trials", lambda _: ("", "Find clinical trialsTrials by location"), always=True),
     _Row("© Copyright 2026 Veeva Systems", lambda _: (), always=True),

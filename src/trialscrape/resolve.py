@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from trialscrape.records import PageWarning, Trial
+from trialscrape.records import Trial, warning
 from trialscrape.registry import RegistryAnswer
 from trialscrape.slugs import numbered, slugs_of, words_of
 from trialscrape.store import Store
@@ -74,8 +74,8 @@ def with_proven_id(trial: Trial, nct_id: str, proof: str) -> Trial:
     if proof != "title":
         return trial
     message = "expected an NCT id on the page, found none; the id was proven by the registry's title and sponsor"
-    warning = PageWarning(code="nct_id_not_on_page", line=None, message=message)
-    return trial.model_copy(update={"nct_id": nct_id, "warnings": (warning, *trial.warnings)})
+    told = warning("nct_id_not_on_page", message, field="nct_id")
+    return trial.model_copy(update={"nct_id": nct_id, "warnings": (told, *trial.warnings)})
 
 
 def _same_title(trial: Trial, answer: RegistryAnswer) -> bool:

@@ -8,8 +8,7 @@ from trialscrape import parser, sources
 from trialscrape.errors import PageError
 from trialscrape.records import Trial
 
-ALARMS = frozenset({"empty_section", "missing_section", "unknown_heading", "unknown_label", "unreadable_line"})
-"""Warnings that may mean that the site has changed."""
+_INCOMPLETE = frozenset({"cut_page", "stripped_page"})
 
 
 @dataclass(slots=True)
@@ -21,6 +20,8 @@ class Survey:
         failures: Outcome and message of each page that gave no record, with its file before it.
         lines: How many lines are not blank.
         unparsed: How many of them are in no field and no known chrome.
+        unknown: How many of those are of whole pages: of a cut or stripped one, nobody expects every line to be read.
+        alarms: How many warnings may mean that the site has changed.
         warnings: How often each warning came up, by code and message.
         places: Where each of them came up first, as `file:line`.
         filled: How many records have a value in each field.
@@ -30,15 +31,16 @@ class Survey:
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     lines: int = 0
     unparsed: int = 0
+    unknown: int = 0
+    alarms: int = 0
     warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
     filled: Counter[str] = field(default_factory=Counter)
 
     @property
     def alarm(self) -> bool:
-        """Whether anything is unparsed or unknown, or no record came of a page, or there was no page."""
-        unknown = any(code in ALARMS for code, _ in self.warnings)
-        return bool(self.failures or self.unparsed or unknown or not self.pages)
+        """Whether the site may have changed, a page gave no record, or there was no page."""
+        return bool(self.failures or self.unknown or self.alarms or not self.pages)
 
 
 def survey(files: Iterable[str]) -> Survey:
@@ -70,7 +72,10 @@ def _add(counts: Survey, file: str, reading: parser.Reading) -> None:
     counts.unparsed += len(values["unparsed"])
     for line in values["unparsed"]:
         counts.places.setdefault(("unparsed", line.text), f"{file}:{line.line}")
+    codes = {warning.code for warning in values["warnings"]}
+    counts.unknown += 0 if codes & _INCOMPLETE else len(values["unparsed"])
     for warning in values["warnings"]:
+        counts.alarms += warning.severity == "alarm"
         key = (warning.code, warning.message)
         counts.warnings[key] += 1
         counts.places.setdefault(key, f"{file}:{warning.line}" if warning.line else file)

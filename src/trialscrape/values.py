@@ -5,9 +5,10 @@ with or without commas between thousands.
 """
 
 import re
+from typing import NamedTuple
 
 from trialscrape.records import Age, Ages, Enrollment, Identifier, Intervention, Participants, Term
-from trialscrape.vocabulary import AGE_UNIT, HEALTHY_VOLUNTEERS, VOCABULARIES
+from trialscrape.vocabulary import AGE_UNIT, AGE_UNITS_A_YEAR, HEALTHY_VOLUNTEERS, PATTERNS, VOCABULARIES
 
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15}"
 _COUNT = re.compile(_NUMBER)
@@ -23,14 +24,17 @@ _AGES = re.compile(
     re.VERBOSE,
 )
 _NCT_ID = re.compile(r"NCT[0-9]{8}")
-_TYPED_IDENTIFIER = re.compile(r"(.+) \(([^()]+)\)")
-_LAST_BRACKET = re.compile(r"\(([^()]*)\)$")
-_ACRONYM = re.compile(r"(?=.*[A-Z])[^\W_][\w.&/+-]{1,24}|[A-Z]{3,20} [0-9]{1,2}")
-# Words that end a title in a bracket and are no acronym.
+# What a type of identifier looks like that is not in the vocabulary yet: `(EU CT Number)`, `(Local Identifier)`.
+_TYPE_LIKE = re.compile(r".+ \(((?:[^()]|\([^()]*\))*\b(?:Number|Identifier|Grant|Contract))\)")
+_LAST_BRACKET = re.compile(r"(.*\S) ?\(([^()]*)\)")
+_ACRONYM = re.compile(r"(?=.*[A-Z])[^\W_][\w.&/+-]{1,24}|[A-Z][A-Z0-9&/+-]*(?: [A-Z0-9][A-Z0-9&/+-]*){1,2}")
+# Words that begin a bracket at a title's end which is no acronym.
 _ORDINARY_WORDS = frozenset(
-    {"Adult", "Adults", "Child", "Children", "Extension", "Feasibility", "Healthy", "Infants", "Observational"}
-    | {"Pediatric", "Pilot", "Registry", "Retrospective", "Substudy"}
+    {"adult", "adults", "child", "children", "cohort", "extension", "feasibility", "healthy", "infants", "part"}
+    | {"observational", "pediatric", "phase", "pilot", "protocol", "registry", "retrospective", "study", "substudy"}
 )
+_WORD = re.compile(r"[^\W_]+")
+_LINKING_WORDS = frozenset({"a", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 
 _TERMS = {
     enumeration: {label: Term(label=label, code=code) for label, code in codes.items()}
@@ -40,7 +44,11 @@ _TERMS = {
 
 def term(label: str, enumeration: str) -> Term:
     """Look a label up in the vocabulary of a registry enumeration; an unknown one keeps its words and has no code."""
-    return _TERMS[enumeration].get(label) or Term(label=label, code=None)
+    known = _TERMS[enumeration].get(label)
+    if known:
+        return known
+    patterns = PATTERNS.get(enumeration, ())
+    return Term(label=label, code=next((code for pattern, code in patterns if pattern.fullmatch(label)), None))
 
 
 def count(text: str) -> int:
@@ -99,10 +107,22 @@ def intervention(text: str) -> Intervention:
 
 def identifier(text: str) -> Identifier:
     """Read an identifier; a last round bracket is its type only where it is a known one."""
-    match = _TYPED_IDENTIFIER.fullmatch(text)
-    if match and match[2] in _TERMS["SecondaryIdType"]:
-        return Identifier(value=match[1], type=term(match[2], "SecondaryIdType"))
+    for label, kind in _TERMS["SecondaryIdType"].items():
+        value = text.removesuffix(f" ({label})")
+        if value and value != text:
+            return Identifier(value=value, type=kind)
     return Identifier(value=text, type=None)
+
+
+def unknown_type(identifier: Identifier) -> str | None:
+    """Give the last bracket of an identifier without a type where it looks like a type that nobody knows."""
+    match = None if identifier.type else _TYPE_LIKE.fullmatch(identifier.value)
+    return match[1] if match else None
+
+
+def contacts(text: str) -> tuple[str, ...]:
+    """Read a line of contacts: persons and centers, separated by `; `."""
+    return tuple(contact.strip(" ") for contact in text.split("; ") if contact.strip(" "))
 
 
 def is_nct_id(text: str) -> bool:
@@ -110,12 +130,48 @@ def is_nct_id(text: str) -> bool:
     return bool(_NCT_ID.fullmatch(text))
 
 
-def acronym(title: str) -> str | None:
-    """Take the title's last round bracket where it is an acronym: one word with a capital, or capitals and a number."""
-    bracket = _LAST_BRACKET.search(title)
-    if not bracket or bracket[1] in _ORDINARY_WORDS or not _ACRONYM.fullmatch(bracket[1]):
-        return None
-    return bracket[1]
+class TitleParts(NamedTuple):
+    """A title without the bracket of its acronym, and the acronym."""
+
+    brief_title: str
+    acronym: str | None
+
+
+def title(text: str) -> TitleParts:
+    """Split a title at its last round bracket where that is an acronym.
+
+    An acronym is one word with a capital, or two or three of capitals and digits. It is none where it abbreviates the
+    words right before it (`Atopic Dermatitis (AD)`), and where it is mostly digits, as the sponsor's code is.
+    """
+    match = _LAST_BRACKET.fullmatch(text)
+    if not match or not _ACRONYM.fullmatch(match[2]) or match[2].split()[0].lower() in _ORDINARY_WORDS:
+        return TitleParts(text, None)
+    digits = sum("0" <= character <= "9" for character in match[2])
+    if 2 * digits > len(match[2]) or _abbreviates(match[2], match[1]):
+        return TitleParts(text, None)
+    return TitleParts(match[1], match[2])
+
+
+def _abbreviates(acronym: str, text: str) -> bool:
+    """Tell whether an acronym is made of the words that a text ends with."""
+    letters = "".join(_WORD.findall(acronym.removesuffix("s"))).lower()
+    words = [word.lower() for word in _WORD.findall(text)][-2 * len(letters) :]
+    return any(_spell(words[start:], letters) for start in range(len(words)))
+
+
+def _spell(words: list[str], letters: str) -> bool:
+    """Tell whether letters are the initials of words, with one more from within a word, or abbreviate a lone word."""
+    if len(words) == 1:
+        rest = iter(words[0])
+        return words[0][0] == letters[0] and all(letter in rest for letter in letters)
+    initials = [_initial(word) for word in words]
+    inner = [f"{initial}[{word[1:]}]" if word[1:] else initial for initial, word in zip(initials, words, strict=True)]
+    forms = ("".join((*initials[:place], inner[place], *initials[place + 1 :])) for place in range(len(words)))
+    return any(re.fullmatch(form, letters) for form in ("".join(initials), *forms))
+
+
+def _initial(word: str) -> str:
+    return word if word.isdecimal() else f"{word[0]}?" if word in _LINKING_WORDS else word[0]
 
 
 def _integer(digits: str) -> int:
@@ -123,4 +179,7 @@ def _integer(digits: str) -> int:
 
 
 def _age(value: str | None, unit: str | None) -> Age | None:
-    return Age.model_validate({"value": int(value), "unit": AGE_UNIT[unit]}) if value and unit else None
+    if not value or not unit:
+        return None
+    years = round(int(value) / AGE_UNITS_A_YEAR[unit], 6)
+    return Age.model_validate({"value": int(value), "unit": AGE_UNIT[unit], "years": years})

@@ -1,8 +1,12 @@
 """The closed vocabularies: what a page prints, and the registry's code for it.
 
-Labels are those met on real pages, codes the enumerations of the ClinicalTrials.gov API v2. A label that is not here
-is unknown: it is kept as it is, gets no code, and is reported. Adding one is one line.
+Codes are the enumerations of the ClinicalTrials.gov API v2. Labels are those met on real pages and, in `NOT_SEEN`, the
+registry's own wording of what no page has shown yet. A label that is not here is unknown: it keeps its words, gets no
+code, and is reported. Adding one is one line.
 """
+
+import re
+from collections.abc import Mapping
 
 STATUS = {
     "Active, not recruiting": "ACTIVE_NOT_RECRUITING",
@@ -10,6 +14,7 @@ STATUS = {
     "Enrolling": "RECRUITING",
     "Invitation-only": "ENROLLING_BY_INVITATION",
     "Not yet enrolling": "NOT_YET_RECRUITING",
+    "Suspended": "SUSPENDED",
     "Terminated": "TERMINATED",
     "Unknown": "UNKNOWN",
     "Withdrawn": "WITHDRAWN",
@@ -59,10 +64,12 @@ SEX = {
     "Male": "MALE",
 }
 PRIMARY_PURPOSE = {
+    "Basic Science": "BASIC_SCIENCE",
     "Health Services Research": "HEALTH_SERVICES_RESEARCH",
     "Other": "OTHER",
     "Prevention": "PREVENTION",
     "Screening": "SCREENING",
+    "Supportive Care": "SUPPORTIVE_CARE",
     "Treatment": "TREATMENT",
 }
 ALLOCATION = {
@@ -72,6 +79,7 @@ ALLOCATION = {
 }
 INTERVENTION_MODEL = {
     "Crossover Assignment": "CROSSOVER",
+    "Factorial Assignment": "FACTORIAL",
     "Parallel Assignment": "PARALLEL",
     "Single Group Assignment": "SINGLE_GROUP",
 }
@@ -86,11 +94,45 @@ ARM_TYPE = {
     "Active Comparator": "ACTIVE_COMPARATOR",
     "Experimental": "EXPERIMENTAL",
     "No Intervention": "NO_INTERVENTION",
+    "Other": "OTHER",
     "Placebo Comparator": "PLACEBO_COMPARATOR",
     "Sham Comparator": "SHAM_COMPARATOR",
 }
 
-VOCABULARIES = {
+NOT_SEEN: Mapping[str, Mapping[str, str]] = {
+    "Status": {
+        "Approved for marketing": "APPROVED_FOR_MARKETING",
+        "Available": "AVAILABLE",
+        "No longer available": "NO_LONGER_AVAILABLE",
+        "Temporarily not available": "TEMPORARILY_NOT_AVAILABLE",
+        "Withheld": "WITHHELD",
+    },
+    "AgencyClass": {
+        "AMBIG": "AMBIG",
+        "INDIV": "INDIV",
+        "OTHER_GOV": "OTHER_GOV",
+        "UNKNOWN": "UNKNOWN",
+    },
+    "SecondaryIdType": {
+        "EU Trial (CTIS) Number": "CTIS",
+        "U.S. AHRQ Grant/Contract": "AHRQ",
+        "U.S. CDC Grant/Contract": "CDC",
+        "U.S. FDA Grant/Contract": "FDA",
+        "U.S. SAMHSA Grant/Contract": "SAMHSA",
+        "U.S. VA Grant/Contract": "VA",
+    },
+    "PrimaryPurpose": {
+        "Device Feasibility": "DEVICE_FEASIBILITY",
+        "Diagnostic": "DIAGNOSTIC",
+        "Educational/Counseling/Training": "ECT",
+    },
+    "InterventionalAssignment": {
+        "Sequential Assignment": "SEQUENTIAL",
+    },
+}
+"""The registry's display wording of values that no page has shown yet, by enumeration."""
+
+SEEN: Mapping[str, Mapping[str, str]] = {
     "Status": STATUS,
     "Phase": PHASE,
     "InterventionType": INTERVENTION_TYPE,
@@ -104,7 +146,15 @@ VOCABULARIES = {
     "DesignMasking": MASKING,
     "ArmGroupType": ARM_TYPE,
 }
+"""The labels that pages have shown, under the name of their registry enumeration."""
+
+VOCABULARIES = {name: {**labels, **NOT_SEEN.get(name, {})} for name, labels in SEEN.items()}
 """Every vocabulary under the name of its registry enumeration."""
+
+PATTERNS: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+    "Status": ((re.compile("Begins enrollment in [0-9]{1,3} months?"), "NOT_YET_RECRUITING"),),
+}
+"""Labels that hold a number, and their code, by enumeration."""
 
 HEALTHY_VOLUNTEERS = {"Accepts Healthy Volunteers": True, "No Healthy Volunteers": False}
 AGE_UNIT = {
@@ -114,4 +164,12 @@ AGE_UNIT = {
     "week": "WEEKS",
     "month": "MONTHS",
     "year": "YEARS",
+}
+AGE_UNITS_A_YEAR = {
+    "minute": 525_960,
+    "hour": 8_766,
+    "day": 365.25,
+    "week": 365.25 / 7,
+    "month": 12,
+    "year": 1,
 }
