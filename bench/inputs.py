@@ -111,13 +111,16 @@ def hostile_criteria(size: int) -> str:
     return TEXT.format(inclusion="\n".join(lines))
 
 
-def saved_html(size: int) -> bytes:
-    """A study page as a browser saves it: four tenths of `size` are styles, scripts and data, the rest the page."""
+def page(*, paragraphs: int, criteria: int, arms: int, markup: int = 0) -> bytes:
+    """A study page as HTML.
+
+    Args:
+        paragraphs: Of the full description, about 400 characters each.
+        criteria: Of each side; every fifth has a nested one.
+        arms: Each with a description and two treatments.
+        markup: Bytes of styles, scripts and data around it, as a browser saves them.
+    """
     random = Random(11)
-    style = "".join(f".c{n}{{margin:{n}px;padding:{n}px;color:#{n:06x}}}" for n in range(size // 250))
-    data = json.dumps({f"key{n}": sentence(random, 8) for n in range(size // 250)})
-    head = f"<head><title>Shade for Clerks</title><style>{style}</style></head>"
-    end = f"<script>window.data={data}</script></body></html>"
     rows = (
         ("Status and phase", ["Completed", "Phase 2"]),
         ("Conditions", ["Restlessness", "Clerk, Weary"]),
@@ -126,29 +129,45 @@ def saved_html(size: int) -> bytes:
         ("Funder types", ["Other"]),
         ("Identifiers", ["NCT99000300", "SH-1"]),
     )
-    body = '<body><header><a href="/">ClinicalTrials.Veeva</a><button><span>Menu</span></button></header><main>'
-    body += '<h1 class="c1">Shade for Clerks (SHADE)</h1><div><img alt="Institute for Arboreal Medicine logo">'
-    body += "</div><p>Institute for Arboreal Medicine</p>"
-    body += "".join(section(heading, values) for heading, values in rows)
-    body += "<h2>Details and patient eligibility</h2>" + prose("About", random, 3)
-    tail = "".join(
-        section(heading, [value])
-        for heading, value in (
-            ("Enrollment", "20 patients"),
-            ("Sex", "All"),
-            ("Ages", "18+ years old"),
-            ("Volunteers", "No Healthy Volunteers"),
-        )
+    people = (
+        ("Enrollment", "20 patients"),
+        ("Sex", "All"),
+        ("Ages", "18+ years old"),
+        ("Volunteers", "No Healthy Volunteers"),
     )
-    close = "<h2>Trial design</h2><p>20 participants in 1 patient group</p><div><div>Shade</div>"
-    close += "<div>Experimental group</div><div>Treatment:</div><div>Behavioral: Shade</div></div>"
-    close += "<h3>Trial contacts and locations</h3><p>1</p><p>Loading...</p>"
-    close += "<p>Data sourced from clinicaltrials.gov</p></main><footer><p>Clinical trials</p></footer>"
-    left = size - len(head + end + body + tail + close)
-    half = left // 2
-    middle = prose("Full description", random, half // 400) + tail
-    middle += criteria("Inclusion criteria", random, half // 220) + criteria("Exclusion criteria", random, half // 220)
-    return ("<!doctype html><html lang=en>" + head + body + middle + close + end).encode()
+    parts = [
+        f"<!doctype html><html lang=en><head><title>Shade for Clerks</title><style>{_style(markup)}</style></head>",
+        '<body><header><a href="/">ClinicalTrials.Veeva</a><button><span>Menu</span></button></header><main>',
+        '<h1 class="c1">Shade for Clerks (SHADE)</h1><div><img alt="Institute for Arboreal Medicine logo"></div>',
+        "<p>Institute for Arboreal Medicine</p>",
+        *(section(heading, values) for heading, values in rows),
+        "<h2>Details and patient eligibility</h2>",
+        prose("About", random, 1),
+        prose("Full description", random, paragraphs) if paragraphs else "",
+        *(section(heading, [value]) for heading, value in people),
+        criteria_list("Inclusion criteria", random, criteria),
+        criteria_list("Exclusion criteria", random, criteria),
+        f"<h2>Trial design</h2><p>20 participants in {arms} patient groups</p><div>",
+        *(arm(number, random) for number in range(arms)),
+        "</div><h3>Trial contacts and locations</h3><p>1</p><p>Loading...</p>",
+        "<p>Data sourced from clinicaltrials.gov</p></main><footer><p>Clinical trials</p></footer>",
+        f"<script>window.data={_data(markup, random)}</script></body></html>",
+    ]
+    return "".join(parts).encode()
+
+
+def _style(markup: int) -> str:
+    return "".join(f".c{n}{{margin:{n}px;padding:{n}px;color:#{n:06x}}}" for n in range(markup // 100))
+
+
+def _data(markup: int, random: Random) -> str:
+    return json.dumps({f"key{n}": sentence(random, 8) for n in range(markup // 120)})
+
+
+def arm(number: int, random: Random) -> str:
+    """An arm as the page shows it."""
+    lines = (f"Arm {number}", "Experimental group", "Description:", sentence(random, 30), "Treatment:")
+    return "".join(f"<div>{line}</div>" for line in (*lines, "Behavioral: Shade", "Other: Bench"))
 
 
 def section(heading: str, values: list[str]) -> str:
@@ -163,7 +182,7 @@ def prose(heading: str, random: Random, paragraphs: int) -> str:
     return f"<section><h3>{heading}</h3><div>{text}</div></section>"
 
 
-def criteria(heading: str, random: Random, items: int) -> str:
+def criteria_list(heading: str, random: Random, items: int) -> str:
     """A heading and a list, every fifth item with a nested one."""
     lines = "".join(
         f"<li>{sentence(random, 14)}" + (f"<ul><li>{sentence(random, 6)}</li></ul>" if n % 5 == 0 else "") + "</li>"
@@ -187,3 +206,12 @@ def site_of(ids: list[str]) -> Site:
 def paths_of(site: Site) -> list[str]:
     """Every path that a scrape of the site asks for, robots.txt aside."""
     return [path for each in site.studies for path in (f"/study/{each.slug}", f"/api/v2/studies/{each.nct_id}")]
+
+
+SHAPES = {
+    "short page": page(paragraphs=0, criteria=4, arms=2),
+    "long prose": page(paragraphs=60, criteria=12, arms=2),
+    "many criteria and arms": page(paragraphs=2, criteria=60, arms=12),
+    "saved by a browser": page(paragraphs=4, criteria=20, arms=4, markup=60_000),
+}
+"""The shapes of page that the figures are measured on."""
