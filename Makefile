@@ -2,18 +2,27 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo check test bench clean
 
+# Everything it writes is in output/demo.
 demo: .venv/runtime
-	$(BIN)/trialscrape parse fixtures/pages -o output/trials.jsonl
+	@mkdir -p output/demo
+	$(BIN)/trialscrape parse fixtures/pages -o output/demo/trials.jsonl
 	$(BIN)/trialscrape show fixtures/pages/two-arms-loose-criteria.txt
-	@rm -f output/trialscrape.db*
 	@echo "scraping two ids from the project's replica of the site, over HTTP"
-	@$(BIN)/python -m trialscrape.replica fixtures/site --port 8798 & replica=$$!; trap "kill $$replica" EXIT; sleep 1; \
-	$(BIN)/trialscrape scrape NCT99000001 NCT99000033 --site $(REPLICA) --registry $(REPLICA) -o output/scraped.jsonl
-	@cat output/scraped.outcomes.jsonl
+	@rm -f output/demo/trialscrape.db* output/demo/replica.log
+	@$(BIN)/python -m trialscrape.replica fixtures/site --port 0 > output/demo/replica.log & replica=$$!; trap "kill $$replica" EXIT; \
+	until grep -qs serving output/demo/replica.log; do kill -0 $$replica && sleep 0.1 || exit 1; done; \
+	url=$$(sed -n 's/^serving //p' output/demo/replica.log); \
+	$(BIN)/trialscrape scrape NCT99000001 NCT99000033 --site $$url --registry $$url --store output/demo/trialscrape.db -o output/demo/scraped.jsonl
+	@cat output/demo/scraped.outcomes.jsonl
 
-REPLICA := http://127.0.0.1:8798
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m 'not slow'
 
 test: .venv/dev
 	$(BIN)/ruff check .
@@ -26,7 +35,7 @@ bench: .venv/bench
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv output/*
+	rm -rf .venv output/demo
 
 .venv/pip:
 	$(PYTHON) -m venv .venv

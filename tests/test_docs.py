@@ -18,6 +18,7 @@ from trialscrape.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README_REPLICA = "http://127.0.0.1:8799"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -26,21 +27,27 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Path]:
-    """A folder like the project's, for commands that write, and the replica that the README names."""
+def copy(tmp_path: Path) -> Path:
+    """A folder like the project's, for commands that write."""
     shutil.copytree(ROOT / "fixtures", tmp_path / "fixtures")
     shutil.copy(ROOT / "README.md", tmp_path)
     (tmp_path / "output").mkdir()
-    with Replica(ROOT / "fixtures/site", port=8799):
-        yield tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def replica() -> Iterator[str]:
+    """The replica that the README names, at a port that is free."""
+    with Replica(ROOT / "fixtures/site") as running:
+        yield running.url
 
 
 @pytest.mark.parametrize(("page", "session"), blocks("console"))
-def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path) -> None:
+def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path, replica: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
         done = subprocess.run(  # noqa: S602  the commands are those of our own documents
-            command,
+            command.replace(README_REPLICA, replica),
             shell=True,
             cwd=copy,
             env={**os.environ, "PATH": path, "COLUMNS": "80"},
@@ -51,7 +58,8 @@ def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path) -> 
         )
         # A `…` in a document stands for anything.
         pattern = ".*".join(map(re.escape, expected.split("…")))
-        assert re.fullmatch(pattern, done.stdout, re.DOTALL), f"{page}: {command}\n{done.stdout}"
+        printed = done.stdout.replace(replica, README_REPLICA)
+        assert re.fullmatch(pattern, printed, re.DOTALL), f"{page}: {command}\n{done.stdout}"
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
