@@ -202,8 +202,8 @@ def test_options_win_over_the_environment(run: Runner) -> None:
 WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no ids": ([], {}, "expected NCT ids, or -i with a file that has some; found none"),
     "no ids in a file": (["-i", "-"], {}, "expected NCT ids, or -i with a file that has some; found none"),
-    "no such file": (["-i", "nope.txt"], {}, "expected a readable text file for -i: [Errno 2] No such file"),
-    "no text": (["-i", sys.executable], {}, "expected a readable text file for -i: 'utf-8' codec can't decode"),
+    "no such file": (["-i", "nope.txt"], {}, "cannot read nope.txt: No such file or directory"),
+    "no text": (["-i", sys.executable], {}, "save the file as UTF-8"),
     "no folder": ([IDS[0], "-o", "nope/trials.jsonl"], {}, "expected a file in an existing folder, found"),
     "not a file": ([IDS[0], "-o", "/dev/full"], {}, "expected a file in an existing folder, found /dev/full"),
     "rate of 0": ([IDS[0], "--rate", "0"], {}, "setting rate: expected a number above 0, found '0.0'"),
@@ -261,7 +261,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(run: Runner) -> None:
     output, told = process.communicate(timeout=20)
     assert time.monotonic() - began < 5
     assert (process.returncode, output) == (130, b"")
-    assert told.decode() == "stopped; the same command goes on with it; what was fetched is in trialscrape.db\n"
+    assert told.decode() == "stopped; the same command resumes it; fetched pages are in trialscrape.db\n"
     assert not (run.folder / "trials.jsonl").exists()
     finished = finished_in(run, IDS)
     assert finished

@@ -18,8 +18,9 @@ import pytest
 from conftest_network import quick
 from page import PAGE, with_
 from trialscrape import parser
+from trialscrape.ids import extract_ids
 from trialscrape.replica import Fault, Replica, Site, Study
-from trialscrape.scraping import Scraped, distinct, ids_in, scrape
+from trialscrape.scraping import Scraped, distinct, scrape
 from trialscrape.store import Store, StoreError
 
 TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
@@ -124,7 +125,7 @@ TEXTS: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize(("text", "found"), TEXTS.values(), ids=TEXTS)
 def test_ids_are_taken_from_any_text(text: str, found: list[str]) -> None:
-    assert ids_in(text) == found
+    assert extract_ids(text) == found
 
 
 def test_what_was_asked_for_is_mended_and_asked_once() -> None:

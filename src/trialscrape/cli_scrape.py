@@ -14,24 +14,27 @@ import typer
 from trialscrape import export
 from trialscrape.errors import TrialscrapeError
 from trialscrape.fetch import Fetcher
-from trialscrape.scraping import Scraped, distinct, go_on, ids_in, key_of, what_is_asked
+from trialscrape.ids import IdFileError, read_ids
+from trialscrape.scraping import Scraped, distinct, go_on, key_of, plans
 from trialscrape.settings import Settings, parse_age
 from trialscrape.sitemap import MAX_BYTES, SyncReport, sync
 from trialscrape.store import Store
-from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell, writable
+from trialscrape.terminal import Output, ends_in_words, fail_usage, printable, progress, tell, writable
 from trialscrape.warc import export_warc, import_warc
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
 store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
 
-StoreFile = Annotated[Path, typer.Option("--store", help="The store of fetched pages.")]
+DEFAULT_STORE = Path("trialscrape.db")
+StoreFile = Annotated[
+    Path, typer.Option("--store", envvar="TRIALSCRAPE_STORE", show_envvar=False, help="The store of fetched pages.")
+]
 Site = Annotated[str | None, typer.Option("--site", metavar="URL", help="Scheme and host of the site.")]
 Registry = Annotated[str | None, typer.Option("--registry", metavar="URL", help="Scheme and host of the registry.")]
 Rate = Annotated[float | None, typer.Option("--rate", metavar="N", help="Requests a second over all hosts; default 1.")]
 Contact = Annotated[
     str | None, typer.Option("--contact", metavar="TEXT", help="Mail address or URL for the User-Agent.")
 ]
-DEFAULT_STORE = Path("trialscrape.db")
 
 
 def scrape(  # noqa: PLR0913  a command has as many options as it needs
@@ -39,13 +42,16 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         list[str] | None, typer.Argument(metavar="[ID|URL]…", help="NCT ids, or addresses or slugs of study pages.")
     ] = None,
     *,
-    input_: Annotated[
-        str | None, typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to take ids from.")
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to take ids from; may be repeated."),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option("--column", metavar="NAME", help="The column of a CSV file; default 'NCT Number' or 'nct_id'."),
     ] = None,
     output: Output = None,
-    store: Annotated[
-        Path | None, typer.Option("--store", help="The store of fetched pages; default: trialscrape.db beside -o.")
-    ] = None,
+    store: StoreFile = DEFAULT_STORE,
     site: Site = None,
     registry: Registry = None,
     rate: Rate = None,
@@ -66,19 +72,30 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
     settings = settings_of(
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
-    ids = distinct([*(asked or []), *(ids_in(_text(input_)) if input_ else [])])
+    listed = [nct_id for name in inputs or [] for nct_id in _listed_ids(name, column)]
+    ids = distinct([*(asked or []), *listed])
     if not ids:
         fail_usage("expected NCT ids, or -i with a file that has some; found none")
+    if dry_run:
+        _print_plan(ids, store, settings)
+        return
     rows_file = export.outcomes_path(output) if output else None
-    kept = store or (output.with_name(DEFAULT_STORE.name) if output else DEFAULT_STORE)
-    _refuse_overwriting((output, rows_file), kept, Path(input_) if input_ else None)
-    with ends_in_words(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
-        if dry_run:
-            for line in what_is_asked(ids, opened, settings):
-                print(line)
-            return
+    _refuse_overwriting((output, rows_file), store, *[Path(name) for name in inputs or [] if name != "-"])
+    with ends_in_words(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
         failed = _run(ids, opened, settings, output, rows_file)
     if failed:
+        raise typer.Exit(1)
+
+
+def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
+    """Print the planned requests without sending any, and without making a store."""
+    with ends_in_words(), ExitStack() as stack:
+        store = stack.enter_context(Store.open(path, lock=False)) if path.exists() else None
+        valid = False
+        for plan in plans(ids, store, settings):
+            print(printable(plan.text))
+            valid = valid or plan.valid
+    if not valid:
         raise typer.Exit(1)
 
 
@@ -190,10 +207,10 @@ def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store
         raise typer.Exit(1)
 
 
-def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, given: Path | None = None) -> None:
+def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Path) -> None:
     """End a command that would write its output over its input."""
     beside = [Path(f"{store}{suffix}") for suffix in ("", "-wal", "-shm", ".lock")]
-    taken = {path.resolve() for path in (*beside, given) if path}
+    taken = {path.resolve() for path in (*beside, *inputs)}
     for output in filter(None, outputs):
         if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
             fail_usage(f"expected another file to write than to read, found {output} for both")
@@ -210,8 +227,14 @@ def settings_of(*, max_age: str | None = None, **given: object) -> Settings:
         fail_usage(str(error))
 
 
-def _text(name: str) -> str:
+def _listed_ids(name: str, column: str | None) -> list[str]:
+    """Read the ids of a file or of stdin, and say how many there are and where they stood."""
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        fail_usage(f"expected a readable text file for -i: {error}")
+        found = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
+    except OSError as error:
+        fail_usage(f"cannot read {name}: {error.strerror}")
+    except IdFileError as error:
+        fail_usage(f"{name}: {error}")
+    place = f"in column {found.column!r}" if found.column else "in its text"
+    tell(f"{name}: {len(found.ids):,} ids {place}")
+    return found.ids

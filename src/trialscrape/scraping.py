@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from trialscrape import parser, registry
 from trialscrape.errors import PageError
 from trialscrape.fetch import Fetched, Fetcher, Validators
+from trialscrape.ids import is_like_nct_id
 from trialscrape.records import Trial
 from trialscrape.registry import RegistryAnswer
 from trialscrape.resolve import candidates, proof_of, with_proven_id
@@ -32,7 +33,6 @@ Steps = Generator[Callable[[], Any], Any, T]
 """A program: yields what is to be asked of the network, is sent the answer, and returns its result."""
 
 _NCT_ID = re.compile(r"NCT[0-9]{8}")
-_LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9][A-Za-z0-9]*", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
 _MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots"})
@@ -68,27 +68,10 @@ class Scraped:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "trial"}
 
 
-def ids_in(text: str) -> list[str]:
-    """Take what is asked for from a text: a list, a CSV file, or prose.
-
-    A line that is an address is taken whole; from any other line what looks like NCT ids is taken, in order, so that
-    one with a digit too few is told and not passed over. Blank lines and those that begin with `#` pass. Each is given
-    once.
-    """
-    found: list[str] = []
-    for line in text.removeprefix("\ufeff").splitlines():
-        entry = line.strip()
-        if entry.startswith(("http://", "https://")):
-            found.append(entry)
-        elif not entry.startswith("#"):
-            found += _LIKE_NCT_ID.findall(entry)
-    return distinct(found)
-
-
 def distinct(asked: Iterable[str]) -> list[str]:
     """Mend what was asked for (blanks around it, an id in lower case) and leave out what was asked before."""
     stripped = (each.strip() for each in asked)
-    return list(dict.fromkeys(each.upper() if _LIKE_NCT_ID.fullmatch(each) else each for each in stripped if each))
+    return list(dict.fromkeys(each.upper() if is_like_nct_id(each) else each for each in stripped if each))
 
 
 def scrape(
@@ -137,21 +120,29 @@ def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scrape
         yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
 
 
-def what_is_asked(asked: list[str], store: Store, settings: Settings) -> Iterator[str]:
-    """Tell, without asking anybody, what a run would ask of whom: one line for each id, and one for the manners."""
-    yield f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}"
+class Plan(NamedTuple):
+    """What a run would do for an id, in words, and whether it is an id, address or slug at all."""
+
+    text: str
+    valid: bool
+
+
+def plans(asked: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
+    """Tell the requests that a run would send: one plan for each id, and one for all before them."""
+    yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
     for each in asked:
-        known = store.for_id(each)
+        known = store.for_id(each) if store else None
         address = known.page.url if known else _address(each, settings)
-        kept = store.latest(address) if address else None
+        kept = store.latest(address) if store and address else None
         if kept and kept.checked_at > _now() - settings.max_age:
-            yield f"{each}: nothing, {address} is kept and young enough"
+            yield Plan(f"{each}: nothing, {address} is kept and young enough", valid=True)
         elif address:
-            yield f"{each}: GET {address}{' if it changed' if kept else ''}"
+            yield Plan(f"{each}: GET {address}{' if it changed' if kept else ''}", valid=True)
         elif _NCT_ID.fullmatch(each):
-            yield f"{each}: GET {settings.registry_url(each)}, then {settings.study_url('')}… by its titles"
+            pages = f"{settings.study_url('')}… by its titles"
+            yield Plan(f"{each}: GET {settings.registry_url(each)}, then {pages}", valid=True)
         else:
-            yield f"{each}: nothing, it is no id, address or slug"
+            yield Plan(f"{each}: nothing, it is no id, address or slug", valid=False)
 
 
 def _address(asked: str, settings: Settings) -> str | None:

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from trialscrape.errors import TrialscrapeError
 
 PREFIX = "TRIALSCRAPE_"
-_NO_SETTINGS = {"TRIALSCRAPE_REAL_PAGES"}  # tells the project's own tests where real pages lie
+# The first is an option of the commands only, the second tells the project's own tests where real pages lie.
+_NO_SETTINGS = {"TRIALSCRAPE_STORE", "TRIALSCRAPE_REAL_PAGES"}
 
 # Nine digits of days are the longest that a timedelta holds.
 _AGE = re.compile(r"([0-9]{1,5})([dhm])", re.ASCII)
