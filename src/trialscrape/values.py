@@ -156,14 +156,15 @@ def _abbreviates(acronym: str, text: str) -> bool:
     """Tell whether an acronym is made of the words that a text ends with."""
     letters = "".join(_WORD.findall(acronym.removesuffix("s"))).lower()
     words = [word.lower() for word in _WORD.findall(text)][-2 * len(letters) :]
-    return any(_spell(words[start:], letters) for start in range(len(words)))
+    starts = [start for start, word in enumerate(words) if word[0] == letters[0]]
+    return any([_spell(words[start:], letters) for start in starts])
 
 
 def _spell(words: list[str], letters: str) -> bool:
     """Tell whether letters are the initials of words, with one more from within a word, or abbreviate a lone word."""
     if len(words) == 1:
         rest = iter(words[0])
-        return words[0][0] == letters[0] and all(letter in rest for letter in letters)
+        return all(letter in rest for letter in letters)
     initials = [_initial(word) for word in words]
     inner = [f"{initial}[{word[1:]}]" if word[1:] else initial for initial, word in zip(initials, words, strict=True)]
     forms = ("".join((*initials[:place], inner[place], *initials[place + 1 :])) for place in range(len(words)))
