@@ -20,6 +20,11 @@ STUDY = Study(
     official_title="A Randomized Invented Study",
     acronym="AIS",
     sponsor="Example University",
+    brief_summary="Nothing is done.\n\n* at all",
+    enrollment=12,
+    enrollment_type="ESTIMATED",
+    conditions=("Nothing", "Something, Rare"),
+    interventions=("DRUG: Void: 5 mg", "OTHER: Air"),
     aliases=("NCT99000009",),
 )
 PATH = f"/study/{STUDY.slug}"

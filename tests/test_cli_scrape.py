@@ -28,7 +28,7 @@ from trialscrape.store import Store
 
 COMMAND = (sys.executable, "-m", "trialscrape")
 TITLE, SLUG = "Tree Bathing for Restless Clerks", "tree-bathing-for-restless-clerks"
-FIELDS = ["id", "outcome", "url", "attempts", "proof", "message"]
+FIELDS = ["id", "outcome", "url", "attempts", "matched_by", "message"]
 
 
 def study(number: int) -> Study:
@@ -36,7 +36,7 @@ def study(number: int) -> Study:
     nct_id, title = f"NCT9900{number}", f"{TITLE} Part {number}"
     return Study(
         nct_id=nct_id,
-        slug=f"{SLUG}-part-{number}",
+        slug=f"{SLUG}-part{number}",
         page=with_(("NCT99000100", nct_id), (TITLE, title)).encode(),
         brief_title=title,
         acronym="TREEBATH",

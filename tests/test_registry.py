@@ -1,15 +1,22 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest_network import SITE, STUDY, quick
 from trialscrape.fetch import Fetcher
-from trialscrape.registry import FIELDS, RegistryAnswer, lookup
-from trialscrape.replica import Fault, Replica
+from trialscrape.registry import FIELDS, MAX_ADDRESS, LookAhead, RegistryAnswer, lookup
+from trialscrape.replica import Fault, Replica, Site
+from trialscrape.store import Fetched, Match, Store
 
 RECORD = "/api/v2/studies/NCT99000001"
+
+
+BARE = replace(STUDY, brief_summary="", enrollment=None, conditions=(), interventions=())
 
 
 @pytest.fixture
@@ -24,12 +31,18 @@ def ask(replica: Replica, nct_id: str = STUDY.nct_id) -> RegistryAnswer:
         return lookup(fetcher, settings, nct_id)
 
 
-def test_a_study_is_found_with_its_titles_and_sponsor(replica: Replica) -> None:
+WANTED = (
+    "NCTId,BriefTitle,OfficialTitle,Acronym,LeadSponsorName,BriefSummary,EnrollmentCount,EnrollmentType,Condition,"
+    "InterventionType,InterventionName"
+)
+
+
+def test_a_study_is_found_with_its_titles_and_what_a_page_shows(replica: Replica) -> None:
     answer = ask(replica)
     assert answer == RegistryAnswer(
         status="found",
         asked="NCT99000001",
-        url=f"{replica.url}{RECORD}?fields=NCTId,BriefTitle,OfficialTitle,Acronym,LeadSponsorName",
+        url=f"{replica.url}{RECORD}?fields={WANTED}",
         result="ok",
         attempts=1,
         nct_id="NCT99000001",
@@ -37,7 +50,18 @@ def test_a_study_is_found_with_its_titles_and_sponsor(replica: Replica) -> None:
         official_title="A Randomized Invented Study",
         acronym="AIS",
         sponsor="Example University",
+        brief_summary="Nothing is done.\n\n* at all",
+        enrollment=(12, "ESTIMATED"),
+        conditions=("Nothing", "Something, Rare"),
+        interventions=(("DRUG", "Void: 5 mg"), ("OTHER", "Air")),
     )
+
+
+def test_what_a_record_lacks_is_none(replica: Replica) -> None:
+    replica.site = Site(studies=(BARE,))
+    answer = ask(replica)
+    assert (answer.status, answer.brief_summary, answer.enrollment) == ("found", None, None)
+    assert (answer.conditions, answer.interventions) == ((), ())
 
 
 def test_only_the_fields_needed_are_asked_for(replica: Replica) -> None:
@@ -125,6 +149,12 @@ SHAPES = {
     "empty title": (json.dumps(record(briefTitle="")), f"{NAMES}.briefTitle: String should have at least 1 char"),
     "other id": (json.dumps(record(nctId="EU-99")), f"{NAMES}.nctId: String should match pattern"),
     "number": (json.dumps(record(officialTitle=5)), f"{NAMES}.officialTitle: Input should be a valid string"),
+    "enrollment in words": (
+        json.dumps(
+            {"protocolSection": record()["protocolSection"] | {"designModule": {"enrollmentInfo": {"count": "x"}}}}
+        ),
+        "protocolSection.designModule.enrollmentInfo.count: Input should be a valid integer",
+    ),
     "no sponsor": (
         json.dumps({"protocolSection": record()["protocolSection"] | {"sponsorCollaboratorsModule": {}}}),
         "protocolSection.sponsorCollaboratorsModule.leadSponsor: Field required",
@@ -149,3 +179,152 @@ def test_the_registrys_robots_is_obeyed(replica: Replica) -> None:
     answer = ask(replica)
     assert (answer.status, answer.result) == ("error", "blocked_by_robots")
     assert [asked.path for asked in replica.requests] == ["/robots.txt"]
+
+
+# In lists
+
+LIST = "/api/v2/studies"
+STUDIES = tuple(
+    replace(STUDY, nct_id=f"NCT9900{number}", brief_title=f"Study {number}", aliases=(f"NCT9909{number}",))
+    for number in range(1000, 1030)
+)
+IDS = [study.nct_id for study in STUDIES]
+KEY = "run"
+
+
+@pytest.fixture
+def many() -> Iterator[Replica]:
+    with Replica(Site(studies=STUDIES)) as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "trialscrape.db") as store:
+        store.begin_run(KEY, datetime.now(UTC))
+        yield store
+
+
+def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
+    """Ask for ids in their order, after one another."""
+    settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, ids)
+        return [look_ahead.answer(nct_id) for nct_id in ids]
+
+
+def asked(replica: Replica) -> list[str]:
+    """Give the paths that were asked for, `ids` of a list instead of its query."""
+    paths = (request.path for request in replica.requests if request.path != "/robots.txt")
+    return [path.partition("filter.ids=")[2].partition("&")[0] or path.partition("?")[0] for path in paths]
+
+
+def test_ids_are_asked_for_in_one_list(many: Replica, store: Store) -> None:
+    found = answers(many, store, IDS)
+    assert [answer.nct_id for answer in found] == IDS
+    assert [answer.brief_title for answer in found] == [study.brief_title for study in STUDIES]
+    assert asked(many) == [",".join(IDS)]
+    # The list counts for its first id, so that the sum is right.
+    assert [answer.attempts for answer in found] == [1] + [0] * 29
+
+
+def test_a_list_gives_what_the_id_alone_gives(many: Replica, store: Store) -> None:
+    settings = quick(many.url)
+    with Fetcher(settings) as fetcher:
+        alone = [lookup(fetcher, settings, nct_id) for nct_id in IDS[:2]]
+    listed = answers(many, store, IDS[:2])
+    assert [replace(answer, url="", attempts=1) for answer in listed] == [replace(answer, url="") for answer in alone]
+
+
+def test_a_list_has_as_many_ids_as_the_setting_says(many: Replica, store: Store) -> None:
+    assert [answer.attempts for answer in answers(many, store, IDS[:7], registry_batch=3)] == [1, 0, 0, 1, 0, 0, 1]
+    assert asked(many) == [",".join(IDS[:3]), ",".join(IDS[3:6]), f"{LIST}/{IDS[6]}"]
+
+
+def test_an_address_is_never_too_long_for_a_server(many: Replica, store: Store) -> None:
+    ids = [f"NCT99{number:06}" for number in range(1000, 2500)]
+    settings = quick(many.url, read_timeout=10.0)
+    with Fetcher(settings) as fetcher:
+        LookAhead(fetcher, settings, store, KEY, ids).answer(ids[0])
+    (listed,) = (request.path for request in many.requests if "filter.ids" in request.path)
+    assert MAX_ADDRESS - len(",NCT00000000,") < len(many.url + listed) <= MAX_ADDRESS
+    assert listed.count("NCT99") > 600
+
+
+def test_what_a_list_lacks_is_asked_for_alone(many: Replica, store: Store) -> None:
+    old, unknown = STUDIES[4].aliases[0], "NCT99009999"
+    found = answers(many, store, [unknown, IDS[0], old, IDS[1]])
+    assert [answer.status for answer in found] == ["not_found", "found", "found", "found"]
+    assert (found[2].nct_id, found[2].asked) == (IDS[4], old)
+    assert asked(many) == [f"{unknown},{IDS[0]},{old},{IDS[1]}", f"{LIST}/{unknown}", f"{LIST}/{old}"]
+    assert [answer.attempts for answer in found] == [2, 0, 1, 0]
+
+
+def test_a_record_of_another_shape_costs_the_others_nothing(many: Replica, store: Store) -> None:
+    good = record(nctId=IDS[0])
+    many.faults[LIST] = Fault(body=json.dumps({"studies": [record(nctId=IDS[1], briefTitle=5), good, 7]}))
+    many.faults[f"{LIST}/{IDS[1]}"] = Fault(body=json.dumps(record(nctId=IDS[1], briefTitle=5)))
+    first, second = answers(many, store, IDS[:2])
+    assert (first.status, second.status) == ("found", "error")
+    assert "briefTitle" in second.message
+
+
+NO_LISTS = {
+    "refused": Fault(status=400),
+    "too long": Fault(status=414),
+    "no longer there": Fault(status=404),
+    "another shape": Fault(body="[]"),
+    "no JSON": Fault(body="<p>Maintenance"),
+    "always busy": Fault(status=503),
+    "never ends": Fault(delay=60),
+    "huge": Fault(size=100_000_000),
+}
+
+
+@pytest.mark.parametrize("fault", NO_LISTS.values(), ids=NO_LISTS)
+def test_where_there_are_no_lists_each_id_is_asked_for_alone(many: Replica, store: Store, fault: Fault) -> None:
+    many.faults[LIST] = fault
+    found = answers(many, store, IDS[:3], retries=1, read_timeout=0.5, total_timeout=1.0)
+    assert [answer.nct_id for answer in found] == IDS[:3]
+    assert asked(many)[-3:] == [f"{LIST}/{nct_id}" for nct_id in IDS[:3]]
+    assert sum(answer.attempts for answer in found) == len(asked(many))
+
+
+def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
+    ids = [STUDIES[4].aliases[0], *IDS[:3]]
+    first = answers(many, store, ids)
+    many.requests.clear()
+    assert [replace(answer, url="") for answer in answers(many, store, ids)] == [replace(a, url="") for a in first]
+    assert asked(many) == []
+    # A finished id needs its answer no longer.
+    store.drop_answer(KEY, IDS[0])
+    assert answers(many, store, ids)[1].nct_id == IDS[0]
+    assert asked(many) == [f"{LIST}/{IDS[0]}"]
+    store.end_run(KEY)
+    store.begin_run(KEY, datetime.now(UTC))
+    many.requests.clear()
+    answers(many, store, ids)
+    assert asked(many) == [",".join(ids), f"{LIST}/{ids[0]}"]
+
+
+def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) -> None:
+    url = "https://ctv.example/study/known"
+    store.add_page(Fetched(url, url, datetime.now(UTC), 200, b""))
+    store.set_match(IDS[1], url, Match("nct_id", IDS[1]))
+    settings = quick(many.url)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:4])
+        assert look_ahead.answer(IDS[0]).status == "found"
+        assert asked(many) == [",".join((IDS[0], *IDS[2:4]))]
+        # Its page may be gone, so it is asked for alone when it comes to that.
+        assert look_ahead.answer(IDS[1]).nct_id == IDS[1]
+    assert asked(many)[1:] == [f"{LIST}/{IDS[1]}"]
+
+
+def test_whoever_comes_first_the_lists_are_the_same(many: Replica, store: Store) -> None:
+    settings = quick(many.url, registry_batch=2)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:6])
+        found = [look_ahead.answer(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
+    assert asked(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
+    assert {answer.asked for answer in found if answer.attempts} == {IDS[0], IDS[2], IDS[4]}

@@ -204,5 +204,30 @@ def test_the_record_has_the_registrys_shape() -> None:
                 "acronym": "AIS",
             },
             "sponsorCollaboratorsModule": {"leadSponsor": {"name": "Example University", "class": "OTHER"}},
+            "descriptionModule": {"briefSummary": "Nothing is done.\n\n* at all"},
+            "conditionsModule": {"conditions": ["Nothing", "Something, Rare"]},
+            "designModule": {"enrollmentInfo": {"count": 12, "type": "ESTIMATED"}},
+            "armsInterventionsModule": {
+                "interventions": [{"type": "DRUG", "name": "Void: 5 mg"}, {"type": "OTHER", "name": "Air"}]
+            },
         }
     }
+
+
+def test_a_list_has_the_records_of_current_ids_only(folder: Path) -> None:
+    def listed(*ids: str, more: str = "&pageSize=1000") -> list[str]:
+        answer = client.get(f"/api/v2/studies?filter.ids={','.join(ids)}{more}").json()
+        return [study["protocolSection"]["identificationModule"]["nctId"] for study in answer["studies"]]
+
+    with Replica(folder) as replica, httpx.Client(base_url=replica.url) as client:
+        assert listed("NCT99000003", "NCT99000009", "NCT99000001", "NCT99000002") == ["NCT99000001", "NCT99000003"]
+        assert listed("NCT99000009") == listed() == []
+        assert listed("NCT99000003", "NCT99000001", more="&pageSize=1") == ["NCT99000001"]
+        assert client.get(f"/api/v2/studies?filter.ids={'NCT99000001,' * 700}").status_code == 414
+
+
+def test_a_list_is_cut_at_ten_where_no_size_is_asked_for() -> None:
+    studies = tuple(Study(nct_id=f"NCT990000{number}", slug=f"study-{number}") for number in range(10, 30))
+    with Replica(Site(studies=studies)) as replica:
+        answer = httpx.get(f"{replica.url}/api/v2/studies?filter.ids={','.join(study.nct_id for study in studies)}")
+    assert len(answer.json()["studies"]) == 10

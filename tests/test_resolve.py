@@ -1,4 +1,4 @@
-"""Where the page of an id may be, and what counts as the proof that a page is its page."""
+"""Where the page of an id may be, and what makes a page its page."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,13 +11,15 @@ from page import with_
 from trialscrape import parser
 from trialscrape.records import Trial
 from trialscrape.registry import RegistryAnswer
-from trialscrape.resolve import MOST_CANDIDATES, candidates, proof_of, with_proven_id
-from trialscrape.store import Store
+from trialscrape.resolve import MOST_CANDIDATES, candidates, duplicates, explain_mismatch, match_page
+from trialscrape.store import Match, Store
 
 NCT_ID, CURRENT, OTHER = "NCT99000100", "NCT99000200", "NCT99000300"
 TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
 OFFICIAL, BRIEF = "A Randomized Trial of Trees", "Trees for Clerks"
 SLUG, SHORT = "a-randomized-trial-of-trees", "trees-for-clerks"
+DEVICE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
+DEVICE_SLUG = "trial-of-device-that-is-not-approved-or-cleared-by-the-us-fda"
 
 
 def answer(**changes: Any) -> RegistryAnswer:
@@ -37,12 +39,28 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 WITHOUT_INDEX: dict[str, tuple[str | None, str | None, list[str]]] = {
-    "official first": (OFFICIAL, BRIEF, [SLUG, SHORT, f"{SLUG}-1", f"{SHORT}-1"]),
+    "brief first": (OFFICIAL, BRIEF, [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
     "brief only": (None, BRIEF, [SHORT, f"{SHORT}-1"]),
     "the same title twice": (BRIEF, BRIEF, [SHORT, f"{SHORT}-1"]),
-    "another reading comes last": ("Trees & Clerks", None, ["trees-clerks", "trees-clerks-1", "trees-and-clerks"]),
+    "what the rule leaves open comes last": (
+        OFFICIAL,
+        "R&D of Trees",
+        ["rd-of-trees", SLUG, "rd-of-trees-1", f"{SLUG}-1", "r-d-of-trees"],
+    ),
+    "an acronym in the last bracket": (
+        OFFICIAL,
+        f"{BRIEF} (TREE-2)",
+        [f"{SHORT}-tree2", SLUG, f"{SHORT}-tree2-1", f"{SLUG}-1", SHORT],
+    ),
+    "a bracket of more words": (
+        None,
+        f"{BRIEF} (Who Sit All Day)",
+        [f"{SHORT}-who-sit-all-day", f"{SHORT}-who-sit-all-day-1"],
+    ),
     "no letter of a slug": ("研究", BRIEF, [SHORT, f"{SHORT}-1"]),
     "no slug at all": ("研究", "…", []),
+    "the title of all unapproved devices": (None, DEVICE, []),
+    "a device with a title of its own": (OFFICIAL, DEVICE, [SLUG, f"{SLUG}-1"]),
 }
 
 
@@ -53,31 +71,24 @@ def test_without_an_index_the_likeliest_slugs_are_tried(
     assert candidates(titled(official, brief), store) == expected
 
 
-def test_a_title_of_many_readings_gives_at_most_eight_candidates(store: Store) -> None:
-    many = "Étude® (of) 5.5 mg µ-Trees & (Other) α/β Clerks™: A Trial, in 1.000 Words"
-    slugs = candidates(titled(many, f"{many} Again"), store)
+def test_titles_of_many_readings_give_at_most_eight_candidates(store: Store) -> None:
+    slugs = candidates(titled("R&D of Old_Trees (A B)", "R&D of Trees (C_D)"), store)
     assert len(slugs) == len(set(slugs)) == MOST_CANDIDATES == 8
 
 
-def test_a_slug_is_cut_where_the_site_cuts_it(store: Store) -> None:
-    assert (
-        candidates(titled(None, "Trees for Clerks and Others"), store, length=16)
-        == [
-            "trees-for-clerks",
-            "trees-for-clerks-1",
-            "trees-for-clerk-1"[:14] + "-1",
-        ][:2]
-    )
+def test_a_title_is_cut_where_the_site_cuts_it(store: Store) -> None:
+    slugs = candidates(titled(None, "Trees, for Clerks and Others"), store, length=16)
+    assert slugs == ["trees-for-clerk", "trees-for-clerk-1"]
 
 
 WITH_INDEX: dict[str, tuple[list[str], list[str]]] = {
     "only what is listed": ([SLUG, "rice-and-beans"], [SLUG]),
-    "both titles": ([SHORT, SLUG], [SLUG, SHORT]),
-    "numbered ones": ([f"{SLUG}-2", SLUG, f"{SHORT}-1"], [SLUG, f"{SLUG}-2", f"{SHORT}-1"]),
-    "only a numbered one": ([f"{SLUG}-3"], [f"{SLUG}-3"]),
+    "both titles": ([SHORT, SLUG], [SHORT, SLUG]),
+    "numbered ones": ([f"{SLUG}-2", SLUG, f"{SHORT}-1"], [SLUG, f"{SHORT}-1", f"{SLUG}-2"]),
+    "only a numbered one": ([f"{SLUG}-9"], [f"{SLUG}-9"]),
     "a renamed study": (["a-randomized-trial-of-old-trees", "rice-and-beans"], ["a-randomized-trial-of-old-trees"]),
     "cut elsewhere": (["a-randomized-trial-of-tre"], ["a-randomized-trial-of-tre"]),
-    "nothing listed": (["rice-and-beans"], [SLUG, SHORT, f"{SLUG}-1", f"{SHORT}-1"]),
+    "nothing listed": (["rice-and-beans"], [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
 }
 
 
@@ -88,31 +99,52 @@ def test_with_an_index_the_listed_slugs_are_tried(store: Store, listed: list[str
 
 
 def test_many_listed_slugs_are_cut_to_eight(store: Store) -> None:
-    made = ("trees-clerks", "trees-and-clerks", SHORT)
-    store.replace_shard("s", [f"{slug}{form}" for slug in made for form in ("", "-1", "-2", "-3")], datetime.now(UTC))
-    assert candidates(titled("Trees & Clerks", BRIEF), store) == [
-        *made,
-        *(f"{made[0]}-{number}" for number in (1, 2, 3)),
-        *(f"{made[1]}-{number}" for number in (1, 2)),
-    ]
+    made = (SHORT, SLUG)
+    forms = [f"{slug}-{number}" for slug in made for number in range(1, 10)]
+    store.replace_shard("s", [*made, *forms], datetime.now(UTC))
+    assert candidates(titled(OFFICIAL, BRIEF), store) == [*made, *forms[:6]]
+
+
+def test_devices_are_not_tried_one_after_the_other(store: Store) -> None:
+    store.replace_shard("s", [DEVICE_SLUG, *(f"{DEVICE_SLUG}-{number}" for number in range(1, 10))], datetime.now(UTC))
+    assert candidates(titled(None, DEVICE), store) == []
+
+
+def test_duplicates_are_tried_where_no_index_tells_them(store: Store) -> None:
+    numbers = [f"{SHORT}-{number}" for number in range(1, 10)]
+    assert duplicates(SHORT, store) == duplicates(f"{SHORT}-1", store) == numbers
+    store.replace_shard("s", [SHORT], datetime.now(UTC))
+    assert duplicates(SHORT, store) == []
 
 
 OWN, NUMBER = f"{NCT_ID}\n", "IAM-7 (Other Identifier)\n"
 IDENTIFIERS = f"Identifiers\n\n{OWN}{NUMBER}\n"
 UNNAMED = (IDENTIFIERS, "")
 HEADED = "Tree Bathing for Restless Clerks (TREEBATH)"
+SUMMARY = "Clerks sit under trees.\n\nDo they rest?"
+FACTS = {
+    "enrollment": (1240, "ESTIMATED"),
+    "conditions": ("Clerk, weary", "Restlessness"),
+    "interventions": (("OTHER", "Potted plant"), ("BEHAVIORAL", "Tree bathing")),
+}
+PARENT = {"sponsor": "Ministry of Trees"}
 
 
 def page(*changes: tuple[str, str]) -> Trial:
     return parser.parse(with_(*changes))
 
 
-def unnamed(title: str = HEADED, sponsor: str = SPONSOR) -> Trial:
+def unnamed(title: str = HEADED, *changes: tuple[str, str]) -> Trial:
     """Return the record of a page that shows no identifier."""
-    return page(UNNAMED, (HEADED, title), (SPONSOR, sponsor))
+    return page(UNNAMED, (HEADED, title), *changes)
 
 
-PROOFS: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
+def facts(*names: str) -> dict[str, Any]:
+    """Return some of the page's facts, and another sponsor."""
+    return PARENT | {name: FACTS[name] for name in names}
+
+
+MATCHES: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
     "the id": (page(), answer(), "nct_id"),
     "the id, without the registry": (page(), None, "nct_id"),
     "the id, whatever the title": (page((HEADED, "Other"), (SPONSOR, "Other")), answer(), "nct_id"),
@@ -120,7 +152,11 @@ PROOFS: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
     "the current id on the page": (page((OWN, f"{CURRENT}\n")), answer(nct_id=CURRENT), "current_nct_id"),
     "the current id, without the registry": (page((OWN, f"{CURRENT}\n")), None, None),
     "another id": (page((OWN, f"{OTHER}\n")), answer(), None),
-    "another id, same title and sponsor": (page((OWN, f"{OTHER}\n")), answer(brief_title=HEADED), None),
+    "another id, all else the same": (
+        page((OWN, f"{OTHER}\n")),
+        answer(brief_title=HEADED, brief_summary=SUMMARY, **FACTS),
+        None,
+    ),
     "the id of another registry entry": (
         page((OWN, f"{OTHER}\n"), (NUMBER, f"{NCT_ID} (Registry Identifier)\n")),
         answer(),
@@ -132,45 +168,153 @@ PROOFS: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
         None,
     ),
     "only the sponsor's number": (page((OWN, "")), answer(), None),
-    "the brief title": (unnamed(TITLE), answer(), "title"),
-    "the official title": (unnamed(OFFICIAL), answer(), "title"),
-    "case, blanks and full stop": (unnamed(f"{TITLE.upper()} ."), answer(sponsor=f"{SPONSOR.lower()}."), "title"),
-    "the acronym in the last bracket": (unnamed(HEADED), answer(), "title"),
-    "the acronym in the registry's title": (unnamed(HEADED), answer(brief_title=HEADED), "title"),
+    # The title.
+    "the brief title": (unnamed(TITLE), answer(), "title+sponsor"),
+    "the official title": (unnamed(OFFICIAL), answer(), "title+sponsor"),
+    "case, blanks and full stop": (
+        unnamed(f"{TITLE.upper()} ."),
+        answer(sponsor=f"{SPONSOR.lower()}."),
+        "title+sponsor",
+    ),
+    "another form of Unicode": (unnamed("Bäume"), answer(brief_title="Ba\u0308ume"), "title+sponsor"),
+    "the acronym in the last bracket": (unnamed(), answer(), "title+sponsor"),
+    "the acronym in the registry's title": (unnamed(), answer(brief_title=HEADED), "title+sponsor"),
     "another acronym": (unnamed(), answer(acronym="TB"), None),
     "no acronym known": (unnamed(), answer(acronym=None), None),
-    "another title": (unnamed("Tree Bathing for Weary Clerks (TREEBATH)"), answer(), None),
+    "another title": (unnamed("Tree Bathing for Weary Clerks"), answer(brief_summary=SUMMARY, **FACTS), None),
     "the beginning of the title": (unnamed("Tree Bathing"), answer(), None),
-    "another sponsor": (unnamed(sponsor="Institute for Marine Medicine"), answer(), None),
     "no registry to compare with": (unnamed(), None, None),
+    # What must be the same besides.
+    "a title alone": (unnamed(), answer(**PARENT), None),
+    "another name of the sponsor, the summary": (unnamed(), answer(brief_summary=SUMMARY, **PARENT), "title+summary"),
+    "enrollment and conditions": (unnamed(), answer(**facts("enrollment", "conditions")), "title+facts"),
+    "enrollment and treatments": (unnamed(), answer(**facts("enrollment", "interventions")), "title+facts"),
+    "conditions and treatments": (unnamed(), answer(**facts("conditions", "interventions")), "title+facts"),
+    "two facts, and another summary": (
+        unnamed(),
+        answer(brief_summary="Do clerks sit?", **facts("enrollment", "conditions")),
+        "title+facts",
+    ),
+    "enrollment alone": (unnamed(), answer(**facts("enrollment")), None),
+    "conditions alone": (unnamed(), answer(**facts("conditions")), None),
+    "treatments alone": (unnamed(), answer(**facts("interventions")), None),
+    "another count": (unnamed(), answer(**facts("conditions"), enrollment=(1241, "ESTIMATED")), None),
+    "the count of another kind": (unnamed(), answer(**facts("conditions"), enrollment=(1240, "ACTUAL")), None),
+    "a condition more": (unnamed(), answer(**facts("enrollment"), conditions=("Clerk, weary", "Rest", "X")), None),
+    "treatments of another type": (
+        unnamed(),
+        answer(**facts("enrollment"), interventions=(("DRUG", "Potted plant"), ("BEHAVIORAL", "Tree bathing"))),
+        None,
+    ),
+    "nothing on both sides is nothing in common": (
+        unnamed(
+            HEADED,
+            ("Enrollment\n\n1,240 estimated patients\n\n", ""),
+            ("Conditions\n\nRestlessness\nClerk, Weary\n\n", ""),
+        ),
+        answer(**PARENT),
+        None,
+    ),
+    # Two studies of one title and sponsor.
+    "another summary": (unnamed(), answer(brief_summary="Do clerks sit?"), "title+sponsor"),
+    "another enrollment": (unnamed(), answer(enrollment=(12, "ACTUAL")), "title+sponsor"),
+    "another summary and enrollment": (
+        unnamed(),
+        answer(**FACTS | {"brief_summary": "Do clerks sit?", "enrollment": (12, "ACTUAL")}),
+        None,
+    ),
 }
 
 
-@pytest.mark.parametrize(("trial", "said", "proof"), PROOFS.values(), ids=PROOFS)
-def test_proof(trial: Trial, said: RegistryAnswer | None, proof: str | None) -> None:
-    assert proof_of(trial, NCT_ID, said) == proof
+@pytest.mark.parametrize(("trial", "said", "matched_by"), MATCHES.values(), ids=MATCHES)
+def test_match(trial: Trial, said: RegistryAnswer | None, matched_by: str | None) -> None:
+    match = match_page(trial, NCT_ID, said)
+    current = said.nct_id if said and matched_by != "nct_id" else NCT_ID
+    assert match == (Match(matched_by, str(current)) if matched_by else None)
 
 
-def test_a_page_without_title_and_sponsor_proves_nothing() -> None:
+# The registry's markdown, and what a page makes of it.
+MARKUP = {
+    "escapes": (r"Trees \<5 m or \>9 m \[tall\] \& \*old\*", "Trees <5 m or >9 m [tall] & *old*"),
+    "escapes that the page shows": (r"Trees \\[tall\\]", r"Trees \[tall\]"),
+    "lists": (
+        "It is asked:\n\n* do they rest\n* why\n\nThen:\n\n1. sit\n2. stand",
+        """It is asked:
+
+  • do they rest
+  • why
+
+Then:
+
+  1. sit
+  1. stand""",
+    ),
+    "nested lists": ("* trees\n\n  * oak\n  * ash", "  • trees\n\n    • oak\n    • ash"),
+    "blank lines and broken lines": ("Clerks\nsit.\n\n\nThey rest.\n", "Clerks sit.\n\nThey rest."),
+    "case": ("CLERKS SIT.", "Clerks sit."),
+}
+
+
+@pytest.mark.parametrize(("markdown", "shown"), MARKUP.values(), ids=MARKUP)
+def test_a_summary_is_compared_without_its_markup(markdown: str, shown: str) -> None:
+    trial = unnamed().model_copy(update={"brief_summary": shown})
+    assert match_page(trial, NCT_ID, answer(brief_summary=markdown, **PARENT)) == Match("title+summary", NCT_ID)
+
+
+@pytest.mark.parametrize("other", ["Trees >5 m", "Trees <5", "Trees <5 m 1. old", "* Trees -5 m", ""])
+def test_another_summary_is_another(other: str) -> None:
+    trial = unnamed().model_copy(update={"brief_summary": "Trees <5 m"})
+    assert match_page(trial, NCT_ID, answer(brief_summary=other, **PARENT)) is None
+
+
+def test_a_page_without_title_and_sponsor_is_nobodys() -> None:
     blank = unnamed().model_copy(update={"title": None, "acronym": None, "sponsor": None})
-    assert proof_of(blank, NCT_ID, answer(brief_title=None, official_title=None, sponsor=None)) is None
+    assert match_page(blank, NCT_ID, answer(brief_title=None, official_title=None, sponsor=None, **FACTS)) is None
 
 
-def test_a_record_proven_by_title_gets_the_id_and_says_so() -> None:
+MISMATCHES = {
+    "another id": (page((OWN, f"{OTHER}\n")), answer(), f"is of {OTHER}"),
+    "no NCT id": (page((OWN, "")), answer(), "is of IAM-7"),
+    "another title": (unnamed("Rice"), answer(), "has no identifier, and another title: 'Rice'"),
+    "a long title": (unnamed("Rice " * 100), answer(), f"has no identifier, and another title: '{'Rice ' * 40}…'"),
+    "too little in common": (
+        unnamed(),
+        answer(brief_summary="Do clerks sit?", **facts("conditions")),
+        "has no identifier, and its title alone is no proof; compared with the registry: sponsor other, brief summary "
+        "other, enrollment not on both sides, conditions the same, treatments not on both sides",
+    ),
+}
+
+
+@pytest.mark.parametrize(("trial", "said", "message"), MISMATCHES.values(), ids=MISMATCHES)
+def test_a_mismatch_says_what_was_compared(trial: Trial, said: RegistryAnswer, message: str) -> None:
+    assert match_page(trial, NCT_ID, said) is None
+    assert explain_mismatch(trial, said) == message
+
+
+@pytest.mark.parametrize(
+    ("matched_by", "evidence"),
+    [
+        ("title+sponsor", "sponsor"),
+        ("title+summary", "brief summary"),
+        ("title+facts", "two of enrollment, conditions and treatments"),
+    ],
+)
+def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evidence: str) -> None:
     bare = unnamed()
-    proven = with_proven_id(bare, NCT_ID, "title")
-    assert (bare.nct_id, proven.nct_id) == (None, NCT_ID)
-    assert [(warning.code, warning.line, warning.message) for warning in proven.warnings] == [
+    matched = parser.with_matched_id(bare, NCT_ID, matched_by)
+    assert (bare.nct_id, matched.nct_id) == (None, NCT_ID)
+    assert [(warning.code, warning.line, warning.message) for warning in matched.warnings] == [
         (
             "nct_id_not_on_page",
             None,
-            "expected an NCT id on the page, found none; the id was proven by the registry's title and sponsor",
+            f"expected an NCT id on the page, found none; the id was matched by the registry's title and {evidence}",
         ),
         *((warning.code, warning.line, warning.message) for warning in bare.warnings),
     ]
-    assert proven == bare.model_copy(update={"nct_id": NCT_ID, "warnings": proven.warnings})
+    assert matched == bare.model_copy(update={"nct_id": NCT_ID, "warnings": matched.warnings})
 
 
-@pytest.mark.parametrize("proof", ["nct_id", "current_nct_id", "address"])
-def test_a_record_whose_page_shows_the_id_stays_as_it_is(proof: str) -> None:
-    assert with_proven_id(page(), OTHER, proof) == page()
+@pytest.mark.parametrize("matched_by", ["nct_id", "current_nct_id", "address"])
+def test_a_record_whose_page_shows_the_id_stays_as_it_is(matched_by: str) -> None:
+    assert parser.with_matched_id(page(), OTHER, matched_by) == page()

@@ -8,9 +8,12 @@ from trialscrape.settings import Settings, SettingsError, parse_age
 def test_the_defaults_are_polite() -> None:
     plain = Settings()
     assert (plain.rate, plain.concurrency, plain.body_limit, plain.redirects) == (1.0, 2, 20_000_000, 5)
-    assert (plain.max_age, plain.slug_length, plain.forbidden_path) == (timedelta(days=7), 100, "/study-search")
+    assert (plain.max_age, plain.title_length, plain.forbidden_path) == (timedelta(days=7), 100, "/study-search")
     assert plain.study_url("a/b é") == "https://ctv.veeva.com/study/a%2Fb%20%C3%A9"
     assert plain.registry_url("NCT99000001") == "https://clinicaltrials.gov/api/v2/studies/NCT99000001"
+    assert plain.registry_list_url(["NCT99000001", "NCT99000002"]) == (
+        "https://clinicaltrials.gov/api/v2/studies?filter.ids=NCT99000001,NCT99000002&pageSize=1000"
+    )
     assert "(" not in plain.user_agent
 
 
@@ -38,6 +41,8 @@ def test_settings_come_from_the_environment() -> None:
         ("READ_TIMEOUT", "1e300", "setting read_timeout: expected a number from 1e-09 to 1e+09, found '1e+300'"),
         ("CONCURRENCY", "1.5", "TRIALSCRAPE_CONCURRENCY: expected a whole number, found '1.5'"),
         ("CONCURRENCY", "0", "setting concurrency: expected a number above 0, found '0'"),
+        ("REGISTRY_BATCH", "0", "setting registry_batch: expected a number above 0, found '0'"),
+        ("REGISTRY_BATCH", "1001", "setting registry_batch: expected a number from 1 to 1000, found '1001'"),
         ("RETRIES", "-1", "setting retries: expected a number of 0 or more, found '-1'"),
         ("MAX_AGE", "7w", "TRIALSCRAPE_MAX_AGE: expected an age as 7d, 12h, 30m or 0, found '7w'"),
         ("SITE", "ftp://x", "setting site: expected scheme and host, as https://ctv.veeva.com, found 'ftp://x'"),

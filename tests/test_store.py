@@ -1,3 +1,4 @@
+import hashlib
 import os
 import random
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from trialscrape import database as database_module
 from trialscrape.database import APPLICATION_ID, MIGRATIONS
-from trialscrape.store import Fetched, Row, Store, StoreError, run_key
+from trialscrape.store import Fetched, KeptAnswer, Match, Row, Store, StoreError, run_key
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -197,47 +199,71 @@ def test_a_body_that_was_damaged_is_never_given(path: Path) -> None:
 # Ids
 
 
-def test_the_page_of_an_id_is_the_one_that_was_proven(store: Store) -> None:
-    store.add_page(fetched(), ids=["NCT99000001"])
-    store.add_page(fetched(url=OTHER), ids=["NCT99000001", "NCT99000002"])
-    assert store.for_id("NCT99000001") is None
-    store.set_proof("NCT99000001", OTHER, "identifier")
-    known = store.for_id("NCT99000001")
+ONE, TWO, CURRENT = "NCT99000001", "NCT99000002", "NCT99000003"
+BY_ID, BY_TITLE = Match("nct_id", ONE), Match("title+summary", CURRENT)
+
+
+def test_the_page_of_an_id_is_the_one_that_was_matched(store: Store) -> None:
+    store.add_page(fetched(), ids=[ONE])
+    store.add_page(fetched(url=OTHER), ids=[ONE, TWO])
+    assert (store.for_id(ONE), store.is_known(ONE)) == (None, False)
+    store.set_match(ONE, OTHER, BY_ID)
+    known = store.for_id(ONE)
     assert known is not None
-    assert (known.page.url, known.proof) == (OTHER, "identifier")
-    assert store.ids_of(OTHER) == ("NCT99000001", "NCT99000002")
-    store.set_proof("NCT99000001", OTHER, None)
-    assert store.for_id("NCT99000001") is None
+    assert (known.page.url, known.match, store.is_known(ONE)) == (OTHER, BY_ID, True)
+    assert store.ids_of(OTHER) == (ONE, TWO)
+    store.set_match(ONE, OTHER, None)
+    assert (store.for_id(ONE), store.is_known(ONE)) == (None, False)
 
 
-def test_a_changed_page_must_be_proven_again(store: Store) -> None:
+def test_a_changed_page_must_be_matched_again(store: Store) -> None:
     store.add_page(fetched())
-    store.set_proof("NCT99000001", URL, "identifier")
+    store.set_match(ONE, URL, BY_ID)
     store.add_page(fetched(b"<p>another study</p>", LATER))
-    known, latest = store.for_id("NCT99000001"), store.latest(URL)
+    known, latest = store.for_id(ONE), store.latest(URL)
     assert known is not None
     assert latest is not None
     assert known.page.body == b"<p>walking</p>"
     assert known.page.version_id != latest.version_id
-    store.set_proof("NCT99000001", URL, "title and sponsor")
-    known = store.for_id("NCT99000001")
+    assert (store.match_of(known.page.version_id), store.match_of(latest.version_id)) == (BY_ID, None)
+    store.set_match(ONE, URL, BY_TITLE)
+    known = store.for_id(ONE)
     assert known is not None
-    assert (known.page.version_id, known.proof) == (latest.version_id, "title and sponsor")
+    assert (known.page.version_id, known.match) == (latest.version_id, BY_TITLE)
 
 
-def test_of_two_proven_pages_the_one_checked_last_counts(store: Store) -> None:
+def test_of_two_matched_pages_the_one_checked_last_counts(store: Store) -> None:
     for url in (URL, OTHER):
         store.add_page(fetched(url=url))
-        store.set_proof("NCT99000001", url, "identifier")
+        store.set_match(ONE, url, BY_ID)
     store.touch(URL, LATER)
-    known = store.for_id("NCT99000001")
+    known = store.for_id(ONE)
     assert known is not None
     assert known.page.url == URL
 
 
-def test_a_proof_needs_a_page(store: Store) -> None:
+def test_a_page_is_one_studys(store: Store) -> None:
+    version_id = store.add_page(fetched(), ids=[ONE]).version_id
+    assert store.match_of(version_id) is None
+    store.set_match(ONE, URL, BY_TITLE)
+    store.set_match(CURRENT, URL, Match("title+sponsor", CURRENT))
+    assert store.match_of(version_id) == BY_TITLE
+    # Of two studies, neither is known to be the right one.
+    store.set_match(TWO, URL, Match("title+sponsor", TWO))
+    assert store.match_of(version_id) is None
+
+
+def test_a_match_needs_a_page(store: Store) -> None:
     with pytest.raises(StoreError, match="expected a page that is kept"):
-        store.set_proof("NCT99000001", URL, "identifier")
+        store.set_match(ONE, URL, BY_ID)
+
+
+def test_how_a_visitor_came_to_a_page_is_dropped(store: Store) -> None:
+    came = 'https://ctv.example/study/walking-for-knee-pain?comeFrom={"type":"site"}'
+    assert store.add_page(fetched(url=came)).is_new
+    assert not store.add_page(fetched()).is_new
+    (page,) = store.pages()
+    assert (page.url, page.final_url) == (URL, URL)
 
 
 # Runs
@@ -251,7 +277,7 @@ def test_a_run_is_gone_on_with(path: Path) -> None:
         assert store.finished(key) == {}
         for row in reversed(rows[:-1]):
             store.finish(key, row)
-        store.finish(key, Row(449, "NCT99000449", "interrupted", None))
+        store.finish(key, Row(449, "NCT99000449", '{"outcome": "interrupted"}', None))
         store.finish(key, rows[-1])
     with Store.open(path) as store:
         store.begin_run(key, LATER)
@@ -259,6 +285,31 @@ def test_a_run_is_gone_on_with(path: Path) -> None:
         assert list(store.finished(key).items())[:2] == [("NCT99000000", 0), ("NCT99000001", 1)]
         store.end_run(key)
         assert store.finished(key) == {}
+
+
+def test_ids_of_some_outcomes_count_as_unfinished(store: Store) -> None:
+    store.begin_run("key", NOON)
+    for position, outcome in enumerate(("ok", "timeout", "mismatch")):
+        store.finish("key", Row(position, f"NCT9900000{position}", f'{{"outcome": "{outcome}"}}', None))
+    assert list(store.finished("key").values()) == [0, 1, 2]
+    assert list(store.finished("key", without={"timeout", "server_error"}).values()) == [0, 2]
+    store.finish("key", Row(1, "NCT99000001", '{"outcome": "ok"}', None))
+    assert list(store.finished("key", without={"timeout"}).values()) == [0, 1, 2]
+
+
+def test_the_registrys_answers_are_kept_with_their_run(path: Path) -> None:
+    kept = [KeptAnswer(ONE, 1, '{"status": "found"}'), KeptAnswer(TWO, 0, None)]
+    with Store.open(path) as store:
+        store.begin_run("key", NOON)
+        store.keep_answers("key", kept)
+    with Store.open(path) as store:
+        assert [store.kept_answer("key", nct_id) for nct_id in (ONE, TWO, CURRENT)] == [*kept, None]
+        assert store.kept_answer("another", ONE) is None
+        store.keep_answers("key", [KeptAnswer(TWO, 3, "{}")])
+        store.drop_answer("key", ONE)
+        assert [store.kept_answer("key", nct_id) for nct_id in (ONE, TWO)] == [None, KeptAnswer(TWO, 3, "{}")]
+        store.end_run("key")
+        assert store.kept_answer("key", TWO) is None
 
 
 def test_an_id_is_finished_once(store: Store) -> None:
@@ -418,6 +469,16 @@ def test_a_damaged_file_is_told(path: Path) -> None:
             list(store.pages())
 
 
+# What older versions wrote of a page that was matched to NCT99000000, NCT99000001 and so on.
+PROOFS = [
+    (URL, "title NCT99000009"),
+    (f"{URL}-1", "nct_id NCT99000001"),
+    (f"{URL}-2", "current_nct_id NCT99000008"),
+    (f'{OTHER}?comeFrom={{"type":"site"}}', "nct_id"),
+]
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+
 def older_store(path: Path, version: int) -> None:
     """Make a file as the code of an older version made it."""
     database = sqlite3.connect(path)
@@ -428,6 +489,11 @@ def older_store(path: Path, version: int) -> None:
     database.execute(f"PRAGMA user_version = {version}")
     database.execute("INSERT INTO run VALUES ('key', '2026-03-01T12:00:00Z')")
     database.execute("INSERT INTO finished VALUES ('key', 0, 'NCT99000001', '{}', NULL)")
+    for number, (url, proof) in enumerate(PROOFS):
+        kept = (number, url, url, NOON.isoformat(), NOON.isoformat(), EMPTY_SHA256, zlib.compress(b""))
+        database.execute("INSERT INTO page VALUES (?, ?)", kept[:2])
+        database.execute("INSERT INTO version VALUES (?1, ?1, ?3, ?4, ?5, 200, NULL, NULL, NULL, ?6, 0, ?7)", kept)
+        database.execute("INSERT INTO asked VALUES (?, ?, ?, ?)", (f"NCT9900000{number}", number, number, proof))
     database.commit()
     database.close()
 
@@ -437,7 +503,15 @@ def older_store(path: Path, version: int) -> None:
 def test_an_older_store_is_brought_up_to_date(path: Path, version: int, lock: bool) -> None:  # noqa: FBT001  # a parameter
     older_store(path, version)
     with Store.open(path, lock=lock) as store:
-        assert store.finished("key") == {"NCT99000001": 0}
+        known = [store.for_id(f"NCT9900000{number}") for number in range(4)]
+        assert [(each.page.url, each.page.final_url, *each.match) for each in known if each] == [
+            (URL, URL, "title+sponsor", "NCT99000009"),
+            (f"{URL}-1", f"{URL}-1", "nct_id", "NCT99000001"),
+            (f"{URL}-2", f"{URL}-2", "current_nct_id", "NCT99000008"),
+            (OTHER, OTHER, "nct_id", "NCT99000003"),
+        ]
+        # The rows of an interrupted run had another shape.
+        assert store.finished("key") == {}
         assert store.index_status().slugs == 0
         assert store.near("walking-for-knee-pain") == ()
     with Store.open(path) as store:
@@ -452,7 +526,7 @@ def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: 
         Store.open(path)
     monkeypatch.undo()
     with Store.open(path) as store:
-        assert store.finished("key") == {"NCT99000001": 0}
+        assert store.is_known("NCT99000001")
 
 
 def test_sqlite_without_fts5_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,7 +544,7 @@ def test_sqlite_without_fts5_is_told(path: Path, monkeypatch: pytest.MonkeyPatch
 WRITE = """
 import sys
 from datetime import datetime, UTC
-from trialscrape.store import Store, Fetched, Row
+from trialscrape.store import Store, Fetched, Match, Row
 now = datetime.now(UTC)
 with Store.open(sys.argv[1]) as store:
     store.begin_run("key", now)
@@ -478,8 +552,8 @@ with Store.open(sys.argv[1]) as store:
     while True:
         nct_id, url = f"NCT99{number:06}", f"https://ctv.example/study/{number}"
         store.add_page(Fetched(url, url, now, 200, b"page %d " % number * 2000), ids=[nct_id])
-        store.set_proof(nct_id, url, "identifier")
-        store.finish("key", Row(number, nct_id, "outcome", f"record {number}"))
+        store.set_match(nct_id, url, Match("nct_id", nct_id))
+        store.finish("key", Row(number, nct_id, '{"outcome": "ok"}', f"record {number}"))
         print(number, flush=True)
         number += 1
 """
@@ -500,7 +574,7 @@ def test_a_killed_run_has_all_that_it_said_was_finished(path: Path) -> None:
         with Store.open(path) as store:
             assert rows_of(store, "key") == rows
             assert len(rows) in (said + 1, said + 2)  # the last may be written and not yet said
-            assert rows == [Row(n, f"NCT99{n:06}", "outcome", f"record {n}") for n in range(len(rows))]
+            assert rows == [Row(n, f"NCT99{n:06}", '{"outcome": "ok"}', f"record {n}") for n in range(len(rows))]
     with Store.open(path) as store:
         for row in rows:
             known = store.for_id(row.nct_id)
@@ -525,13 +599,13 @@ try:
     while True:
         url = f"https://ctv.example/study/{number}"
         store.add_page(Fetched(url, url, now, 200, os.urandom(100_000)))
-        store.finish("key", Row(number, f"NCT99{number:06}", "outcome", "record"))
+        store.finish("key", Row(number, f"NCT99{number:06}", '{"outcome": "ok"}', "record"))
         number += 1
 except StoreError as error:
     print(number, error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert len(store.finished("key")) == number
-store.finish("key", Row(number, "NCT99999999", "outcome", "record"))
+store.finish("key", Row(number, "NCT99999999", '{"outcome": "ok"}', "record"))
 """
 
 

@@ -101,6 +101,33 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE TABLE word (word TEXT PRIMARY KEY, slugs INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # What the registry said of an id that a run has not finished; null where only its own record can tell.
+        """CREATE TABLE answer (
+            run_key TEXT NOT NULL REFERENCES run ON DELETE CASCADE,
+            nct_id TEXT NOT NULL,
+            attempts INTEGER NOT NULL,
+            answer TEXT,
+            PRIMARY KEY (run_key, nct_id)
+        ) WITHOUT ROWID""",
+        # `title NCT99000001` was: by title and sponsor, and the current id is that one.
+        "ALTER TABLE asked RENAME COLUMN proof TO matched_by",
+        "ALTER TABLE asked ADD COLUMN matched_id TEXT",
+        """UPDATE asked SET
+            matched_id = CASE instr(matched_by, ' ') WHEN 0 THEN nct_id
+                ELSE substr(matched_by, instr(matched_by, ' ') + 1) END,
+            matched_by = CASE WHEN matched_by LIKE 'title%' THEN 'title+sponsor' WHEN instr(matched_by, ' ') = 0
+                THEN matched_by ELSE substr(matched_by, 1, instr(matched_by, ' ') - 1) END
+            WHERE matched_by IS NOT NULL""",
+        "CREATE INDEX asked_of_version ON asked (version_id)",
+        # How a visitor came to a page is no part of its address.
+        """UPDATE OR IGNORE page SET url = substr(url, 1, instr(url, '?comeFrom=') - 1)
+            WHERE instr(url, '?comeFrom=')""",
+        """UPDATE version SET final_url = substr(final_url, 1, instr(final_url, '?comeFrom=') - 1)
+            WHERE instr(final_url, '?comeFrom=')""",
+        # The rows of an interrupted run have another shape now; the pages that it fetched are kept.
+        "DELETE FROM run",
+    ),
 )
 """The schema as steps: a file at version n has had the first n of them (`PRAGMA user_version`)."""
 

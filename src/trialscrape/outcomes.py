@@ -57,6 +57,8 @@ def outcomes_of(file: str, *, strict: bool = False, spans: bool = False) -> Iter
 def _outcome(saved: sources.Saved, *, strict: bool, spans: bool) -> Outcome:
     try:
         trial = (parser.trace if spans else parser.parse)(saved.page, file=saved.file, url=saved.url)
+        if saved.match:
+            trial = parser.with_matched_id(trial, saved.match.nct_id, saved.match.matched_by)
         if strict:
             _reject_doubt(trial)
     except PageError as error:

@@ -8,12 +8,13 @@ what nobody took is put into `unparsed` here, so nothing is lost because nobody 
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from trialscrape import criteria, fields, layout, pages, sections
 from trialscrape.fields import Draft
-from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine
+from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine, warning
 from trialscrape.sections import Row, Section, Sections
+from trialscrape.slugs import drop_referrer
 
 
 class Reading(NamedTuple):
@@ -30,7 +31,7 @@ def parse(page: str | bytes, *, file: str | None = None, url: str | None = None)
     Args:
         page: Its text or HTML; bytes may be gzip and in any charset.
         file: Where it was saved; goes into `source.file` as given.
-        url: Where it came from; goes into `source.url` as given.
+        url: Where it came from; goes into `source.url` as given, without how its visitor came there (`comeFrom`).
 
     Returns:
         The record. What is doubtful is in its `warnings`, what nobody understood in `unparsed`.
@@ -64,7 +65,7 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
         fields.READERS[section.name](draft, section)
     source = Source(
         file=_escaped(file),
-        url=_escaped(url),
+        url=_escaped(url and drop_referrer(url)),
         sha256=hashlib.sha256(page.encode("utf-8", "backslashreplace") if isinstance(page, str) else page).hexdigest(),
         form="full" if found.form == "full" else "stripped",
     )
@@ -81,6 +82,24 @@ def read(page: str | bytes, *, file: str | None = None, url: str | None = None) 
     values["warnings"] = tuple(sorted(draft.warnings, key=lambda warning: warning.line or 0))
     record = {field: values[field] for field in Trial.model_fields}
     return Reading(record, draft.spans, len(lines) - lines.count(""))
+
+
+_T = TypeVar("_T", bound=Trial)
+_EVIDENCE = {
+    "title+sponsor": "sponsor",
+    "title+summary": "brief summary",
+    "title+facts": "two of enrollment, conditions and treatments",
+}
+
+
+def with_matched_id(trial: _T, nct_id: str, matched_by: str) -> _T:
+    """Give a record whose page shows no identifier the id that it was matched to by its title, and say so in it."""
+    evidence = _EVIDENCE.get(matched_by)
+    if evidence is None:
+        return trial
+    message = f"expected an NCT id on the page, found none; the id was matched by the registry's title and {evidence}"
+    note = warning("nct_id_not_on_page", message, field="nct_id")
+    return trial.model_copy(update={"nct_id": nct_id, "warnings": (note, *trial.warnings)})
 
 
 def _escaped(name: str | None) -> str | None:

@@ -16,6 +16,11 @@ FOLDER holds
       official_title = "A Randomized Study of Something"
       acronym = "SOME"
       sponsor = "Example University"
+      brief_summary = "Does it work?"    # in the registry's markdown
+      enrollment = 40
+      enrollment_type = "ESTIMATED"      # "ACTUAL" without it
+      conditions = ["Something"]
+      interventions = ["DRUG: Nothing"]  # the registry's type and the name
       aliases = ["NCT99000009"]          # old ids, to which the registry answers with this study
       registry = true                    # false: the registry does not know it
       modified = 2026-01-31              # Last-Modified of the page
@@ -39,7 +44,7 @@ FOLDER holds
       bad_chunk = true      # chunked coding with a chunk that has no length
 
 Served are `/robots.txt`, `/sitemap.xml` with its shards `/sitemap-0.xml.gz` …, `/study/<slug>` with ETag, Last-Modified
-and 304, and `/api/v2/studies/<id>`.
+and 304, `/api/v2/studies/<id>`, and `/api/v2/studies?filter.ids=<id>,<id>…`, which answers for current ids only.
 """
 
 import argparse
@@ -63,11 +68,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 _SAYS = "trialscrape-replica (test double)"
 _BLOCK = 65_536
+_LIST = "/api/v2/studies"
+_LONGEST_ADDRESS = 8_192  # as of many servers
 _HTML, _TEXT, _XML = "text/html; charset=utf-8", "text/plain; charset=utf-8", "application/xml"
 
 
@@ -82,6 +89,11 @@ class Study:
     official_title: str = ""
     acronym: str = ""
     sponsor: str = "Example University"
+    brief_summary: str = ""
+    enrollment: int | None = None
+    enrollment_type: str = "ACTUAL"
+    conditions: tuple[str, ...] = ()
+    interventions: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     registry: bool = True
     modified: date = date(2026, 1, 1)
@@ -267,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
             replica.stopping.wait(fault.delay)
             self._end(fault)
             return
-        answer = _answer(replica.site, replica.url, path, headers)
+        answer = _list(replica.site, self.path) if path == _LIST else _answer(replica.site, replica.url, path, headers)
         if fault:
             self._play(fault, answer)
         else:
@@ -379,6 +391,17 @@ def _registry(site: Site, nct_id: str) -> _Answer:
     return _Answer(404, f"NCT number {nct_id} not found".encode(), {"Content-Type": _TEXT})
 
 
+def _list(site: Site, address: str) -> _Answer:
+    """Return the registry's records of the ids in an address, in its own order."""
+    if len(address) > _LONGEST_ADDRESS:
+        return _page(414, "URI too long")
+    query = dict(parse_qsl(urlsplit(address).query))
+    ids = set(query.get("filter.ids", "").split(","))
+    records = [_record(study) for study in site.studies if study.registry and study.nct_id in ids]
+    listed = records[: int(query.get("pageSize", "10"))]
+    return _Answer(200, json.dumps({"studies": listed}).encode(), {"Content-Type": "application/json"})
+
+
 def _record(study: Study) -> dict[str, object]:
     names = {
         "nctId": study.nct_id,
@@ -387,8 +410,20 @@ def _record(study: Study) -> dict[str, object]:
         "acronym": study.acronym,
     }
     identification = {name: value for name, value in names.items() if value}
-    sponsors = {"leadSponsor": {"name": study.sponsor, "class": "OTHER"}}
-    return {"protocolSection": {"identificationModule": identification, "sponsorCollaboratorsModule": sponsors}}
+    protocol: dict[str, object] = {
+        "identificationModule": identification,
+        "sponsorCollaboratorsModule": {"leadSponsor": {"name": study.sponsor, "class": "OTHER"}},
+    }
+    if study.brief_summary:
+        protocol["descriptionModule"] = {"briefSummary": study.brief_summary}
+    if study.conditions:
+        protocol["conditionsModule"] = {"conditions": study.conditions}
+    if study.enrollment is not None:
+        protocol["designModule"] = {"enrollmentInfo": {"count": study.enrollment, "type": study.enrollment_type}}
+    if study.interventions:
+        pairs = (intervention.split(": ", 1) for intervention in study.interventions)
+        protocol["armsInterventionsModule"] = {"interventions": [{"type": kind, "name": name} for kind, name in pairs]}
+    return {"protocolSection": protocol}
 
 
 def _faulty(fault: Fault, answer: _Answer) -> _Answer:

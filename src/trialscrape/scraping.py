@@ -1,7 +1,7 @@
-"""NCT ids to outcomes: the loop over store, registry, candidates and proof.
+"""NCT ids to outcomes: the loop over store, registry, candidates and match.
 
 Each id is a small program (`_look_up`) that asks for one thing at a time and ends in an outcome. The loop runs a few of
-them side by side: what they ask of the network is done in threads, everything else, the store included, in one.
+them side by side: what they ask of the network is done in threads, everything else in one.
 """
 
 import json
@@ -17,16 +17,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from trialscrape import parser, registry
+from trialscrape import parser
 from trialscrape.errors import PageError
 from trialscrape.fetch import Fetched, Fetcher, Validators
 from trialscrape.ids import is_like_nct_id
 from trialscrape.records import Trial
-from trialscrape.registry import RegistryAnswer
-from trialscrape.resolve import candidates, proof_of, with_proven_id
+from trialscrape.registry import LookAhead, RegistryAnswer
+from trialscrape.resolve import (
+    MOST_CANDIDATES,
+    candidates,
+    duplicates,
+    explain_mismatch,
+    match_page,
+    same_title,
+    shortened,
+)
 from trialscrape.settings import Settings
+from trialscrape.slugs import drop_referrer
 from trialscrape.store import Fetched as Fresh
-from trialscrape.store import Note, Page, Row, Store, run_key
+from trialscrape.store import Match, Note, Page, Row, Store, run_key
 
 T = TypeVar("T")
 Steps = Generator[Callable[[], Any], Any, T]
@@ -48,9 +57,9 @@ class Scraped:
         id: As asked: an NCT id, or the address or slug that was given instead.
         outcome: One of those in docs/scrape.md; `ok`, `unchanged` and `cached` have a record.
         url: The page's address, or the last that was tried; None where none was.
-        attempts: How many requests were sent for it, retries and redirects included, robots.txt not.
-        proof: How the page was proven to be the id's: `nct_id`, `current_nct_id` or `title`, or `address` where an
-            address was given.
+        attempts: How many requests were sent for it, retries and redirects included, robots.txt not. A list of ids that
+            the registry was asked for counts for the first of them.
+        matched_by: How the page was matched to the id: as `store.Match` says, or `address` where an address was given.
         message: What is to be told; None where all is well.
         trial: The record, where there is one.
     """
@@ -59,7 +68,7 @@ class Scraped:
     outcome: str
     url: str | None = None
     attempts: int = 0
-    proof: str | None = None
+    matched_by: str | None = None
     message: str | None = None
     trial: Trial | None = None
 
@@ -69,8 +78,11 @@ class Scraped:
 
 
 def distinct(asked: Iterable[str]) -> list[str]:
-    """Mend what was asked for (blanks around it, an id in lower case) and leave out what was asked before."""
-    stripped = (each.strip() for each in asked)
+    """Normalize what was asked for, and leave out what was asked before.
+
+    Blanks around it, small letters of an id, and how a visitor came to an address (`comeFrom`) do not count.
+    """
+    stripped = (drop_referrer(each.strip()) for each in asked)
     return list(dict.fromkeys(each.upper() if is_like_nct_id(each) else each for each in stripped if each))
 
 
@@ -110,11 +122,12 @@ def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scrape
     key = key_of(asked, settings)
     now = _now()
     store.begin_run(key, now, not_before=now - max(settings.max_age, _FORGOTTEN_AFTER))
-    done = store.finished(key)
+    done = store.finished(key, without=_MAY_PASS)
     with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
-        run = _Run(key, store, settings, fetcher)
+        ids = (each for each in asked if each not in done and _NCT_ID.fullmatch(each))
+        run = _Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, ids))
         programs = (
-            _again(run, each, done[each]) if each in done else _finish(run, each, position)
+            _again(run, done[each]) if each in done else _finish(run, each, position)
             for position, each in enumerate(asked)
         )
         yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
@@ -140,7 +153,7 @@ def plans(asked: list[str], store: Store | None, settings: Settings) -> Iterator
             yield Plan(f"{each}: GET {address}{' if it changed' if kept else ''}", valid=True)
         elif _NCT_ID.fullmatch(each):
             pages = f"{settings.study_url('')}… by its titles"
-            yield Plan(f"{each}: GET {settings.registry_url(each)}, then {pages}", valid=True)
+            yield Plan(f"{each}: {settings.registry} in a list with others, then GET {pages}", valid=True)
         else:
             yield Plan(f"{each}: nothing, it is no id, address or slug", valid=False)
 
@@ -160,6 +173,7 @@ class _Run:
     store: Store
     settings: Settings
     fetcher: Fetcher
+    look_ahead: LookAhead
 
 
 @dataclass(slots=True)
@@ -196,25 +210,24 @@ def _side_by_side(programs: Iterable[Steps[Scraped]], pool: ThreadPoolExecutor, 
             yield scraped
 
 
-def _again(run: _Run, asked: str, position: int) -> Steps[Scraped]:
-    """Give the outcome of an id that an earlier, interrupted go at this run has finished, if it still holds."""
+def _again(run: _Run, position: int) -> Steps[Scraped]:
+    """Give the outcome of an id that an earlier, interrupted go at this run has finished."""
+    yield from ()  # it asks for nothing
     row = run.store.row(run.key, position)
-    outcome = json.loads(row.outcome)
-    if outcome["outcome"] in _MAY_PASS:
-        return (yield from _finish(run, asked, position))
-    trial = Trial.model_validate_json(row.record) if row.record else None
-    return Scraped(**outcome, trial=trial)
+    return Scraped(**json.loads(row.outcome), trial=Trial.model_validate_json(row.record) if row.record else None)
 
 
 def _finish(run: _Run, asked: str, position: int) -> Steps[Scraped]:
-    """Look an id up and note its end, durably, before anybody hears of it."""
+    """Look an id up and record its end, durably, before anybody hears of it."""
     look_up = _LookUp(run, asked)
     scraped = yield from look_up.up()
     record = scraped.trial.model_dump_json() if scraped.trial else None
     with run.store.transaction():  # one with the other: an id that is known but not done would be told as another
-        if look_up.proven:
-            run.store.set_proof(asked, *look_up.proven)
+        if look_up.matched:
+            run.store.set_match(asked, *look_up.matched)
         run.store.finish(run.key, Row(position, asked, json.dumps(scraped.row()), record))
+        if scraped.outcome not in _MAY_PASS:
+            run.store.drop_answer(run.key, asked)
     return scraped
 
 
@@ -224,9 +237,10 @@ class _LookUp:
     def __init__(self, run: _Run, asked: str) -> None:
         self.asked = asked
         self.key, self.store, self.settings, self.fetcher = run.key, run.store, run.settings, run.fetcher
+        self.look_ahead = run.look_ahead
         self.url: str | None = None
         self.sent: dict[str, int] = {}  # requests by address
-        self.proven: tuple[str, str] | None = None  # an address, and how its page was proven
+        self.matched: tuple[str, Match] | None = None  # an address, and how its page was matched
 
     def up(self) -> Steps[Scraped]:
         """Look in the store, then at the addresses that the registry's titles give."""
@@ -237,7 +251,7 @@ class _LookUp:
             return self.ends("invalid_id", message=f"{expected}, found {self.asked!r}")
         if known := (yield from self.known()):
             return known
-        answer: RegistryAnswer = yield partial(registry.lookup, self.fetcher, self.settings, self.asked)
+        answer: RegistryAnswer = yield partial(self.look_ahead.answer, self.asked)
         self.sent[answer.url] = answer.attempts
         if answer.status == "not_found":
             return self.ends("not_found", message=answer.message)
@@ -246,10 +260,10 @@ class _LookUp:
         return (yield from self.resolved(answer))
 
     def ends(
-        self, outcome: str, *, proof: str | None = None, message: str | None = None, trial: Trial | None = None
+        self, outcome: str, *, matched_by: str | None = None, message: str | None = None, trial: Trial | None = None
     ) -> Scraped:
         attempts = sum(self.sent.values())
-        return Scraped(self.asked, outcome, self.url, attempts, proof, message or None, trial)
+        return Scraped(self.asked, outcome, self.url, attempts, matched_by, message or None, trial)
 
     def given(self, address: str) -> Steps[Scraped]:
         """Take the page at an address that the user gave."""
@@ -258,7 +272,7 @@ class _LookUp:
             return found
         if found is None:
             return self.ends("unresolved", message=f"expected a study page at {address}, found that there is none")
-        return self.ends(found.how, proof="address", trial=found.trial)
+        return self.ends(found.how, matched_by="address", trial=found.trial)
 
     def known(self) -> Steps[Scraped | None]:
         """Take the page that the store knows to be the id's, if it is still there and still says so."""
@@ -269,37 +283,45 @@ class _LookUp:
         if found is None or isinstance(found, Scraped):
             return found
         same = found.page.version_id == known.page.version_id
-        proof = known.proof if same else proof_of(found.trial, self.asked)
-        return self.accept(found, proof) if proof else None
+        match = known.match if same else match_page(found.trial, self.asked)
+        return self.accept(found, match) if match else None
 
     def resolved(self, answer: RegistryAnswer) -> Steps[Scraped]:
-        """Try the candidates, one after the other, until one is proven."""
+        """Try the candidates, one after the other, until one is matched."""
         wrong = []
-        slugs = candidates(answer, self.store, length=self.settings.slug_length)
-        for slug in slugs:
+        slugs = candidates(answer, self.store, length=self.settings.title_length)
+        for slug in slugs:  # which may grow meanwhile
             found = yield from self.page(self.settings.study_url(slug))
             if isinstance(found, Scraped):
                 return found
             if found is None:
                 continue
-            proof = proof_of(found.trial, self.asked, answer)
-            if proof:
-                return self.accept(found, f"{proof} {answer.nct_id}", answer.message)
-            wrong.append(f"{self.url} is of {found.trial.nct_id or found.trial.title}")
+            if match := match_page(found.trial, self.asked, answer):
+                return self.accept(found, match, answer.message)
+            wrong.append(f"{self.url} {explain_mismatch(found.trial, answer)}")
+            if same_title(found.trial, answer):
+                further = [each for each in duplicates(slug, self.store) if each not in slugs]
+                slugs += further[: MOST_CANDIDATES - len(slugs)]
         if wrong:
             return self.ends("mismatch", message=f"expected the page of {self.asked}, found others: {'; '.join(wrong)}")
-        told = f"expected a page at one of {len(slugs)} addresses made of the registry's titles, found none"
-        sync = f"trialscrape index sync --store {self.store.path}"
-        return self.ends("unresolved", message=f"{told}; give its address, or run `{sync}` first")
+        return self.ends("unresolved", message=self.unresolved_message(answer, len(slugs)))
 
-    def accept(self, found: "_Found", proof: str, message: str | None = None) -> Scraped:
-        """Keep the proof, and end with the record. The store's proof holds the id it is of: `title NCT99000001`."""
-        kind, _, nct_id = proof.partition(" ")
-        self.proven = (found.page.url, proof)
-        trial = with_proven_id(found.trial, nct_id or self.asked, kind)
-        if kind == "current_nct_id":
+    def unresolved_message(self, answer: RegistryAnswer, tried: int) -> str:
+        """Say what was looked for in vain, and what to do."""
+        do = f"find the study on {self.settings.site} and give its address"
+        if not tried:
+            return f"expected a title that an address can be made of, found {shortened(answer.brief_title)}; {do}"
+        if not self.store.index_status().slugs:
+            do = f"run `trialscrape index sync --store {self.store.path}` first, or {do}"
+        return f"expected a page at one of {tried} addresses made of the registry's titles, found none; {do}"
+
+    def accept(self, found: "_Found", match: Match, message: str | None = None) -> Scraped:
+        """Keep the match, and end with the record."""
+        self.matched = (found.page.url, match)
+        trial = parser.with_matched_id(found.trial, match.nct_id, match.matched_by)
+        if match.matched_by == "current_nct_id":
             message = f"{self.asked} is an old id; the registry's current one is {trial.nct_id}"
-        return self.ends(found.how, proof=kind, message=message, trial=trial)
+        return self.ends(found.how, matched_by=match.matched_by, message=message, trial=trial)
 
     def page(self, url: str) -> Steps["_Found | Scraped | None"]:
         """Get a page from the store or the site; None where the site has none."""

@@ -6,7 +6,7 @@ The words behind a field say how sure it is: *known* is published, *fairly* is s
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from importlib.metadata import version
@@ -56,12 +56,14 @@ class Settings:
     """Scheme and host of the site. *known*"""
     registry: str = "https://clinicaltrials.gov"
     """Scheme and host of the registry; its records are at `/api/v2/studies/<id>`. *known*"""
+    registry_batch: int = 1000
+    """Ids asked for by one request to the registry, at most 1000; fewer where an address would be too long. *known*"""
     study_path: str = "/study/"
     """What stands before the slug of a study page. *known*"""
     forbidden_path: str = "/study-search"
     """Never asked for, whatever robots.txt says. *known*: the site's robots.txt forbids it"""
-    slug_length: int = 100
-    """Where the site cuts a slug, in characters. *fairly*: the longest seen"""
+    title_length: int = 100
+    """Where the site cuts the title that it makes a slug of, in characters. *known*"""
 
     rate: float = 1.0
     """Requests a second over all hosts of a run. *fairly*: other readers keep to 2 and met no blocking"""
@@ -114,6 +116,7 @@ class Settings:
             if isinstance(value, int | float):
                 _check_number(entry.name, value)
         _check("max_age", "an age of 0 or more", self.max_age, good=self.max_age >= timedelta(0))
+        _check("registry_batch", "a number from 1 to 1000", self.registry_batch, good=self.registry_batch <= _MOST_IDS)
         printable = self.contact.isascii() and self.contact.isprintable() and not set("()\\") & set(self.contact)
         _check("contact", "printable ASCII without brackets and backslashes", self.contact, good=printable)
 
@@ -153,9 +156,14 @@ class Settings:
         """Return the address of a registry record, without the fields wanted."""
         return f"{self.registry.rstrip('/')}/api/v2/studies/{quote(nct_id, safe='')}"
 
+    def registry_list_url(self, nct_ids: Iterable[str]) -> str:
+        """Return the address of several registry records, without the fields wanted."""
+        return f"{self.registry.rstrip('/')}/api/v2/studies?filter.ids={','.join(nct_ids)}&pageSize={_MOST_IDS}"
+
 
 # Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
 _LEAST, _MOST = 1e-9, 1e9  # what clocks and sockets can still wait for
+_MOST_IDS = 1000  # the registry's largest page
 _MAY_BE_ZERO = {"retries", "redirects", "backoff", "backoff_limit", "retry_after_limit", "robots_pause"}
 
 

@@ -8,17 +8,27 @@ from typing import NamedTuple
 
 from trialscrape.errors import TooLarge, Unreadable
 from trialscrape.pages import MAX_BYTES
-from trialscrape.store import Store, StoreError, is_store
+from trialscrape.store import Match, Store, StoreError, is_store
 
 STDIN = "-"
 
 
 class Saved(NamedTuple):
-    """A page that somebody saved: its file as given (`store!address` in a store), its address if known, its bytes."""
+    """A page that somebody saved.
+
+    Attributes:
+        file: Its file as given; `store!address` in a store.
+        url: Its address, if known.
+        page: Its bytes.
+        content_type: The header that it was served with, if known.
+        match: How a store knows whose page it is.
+    """
 
     file: str
     url: str | None
     page: bytes
+    content_type: str | None = None
+    match: Match | None = None
 
 
 def files_in(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -65,7 +75,8 @@ def pages_in(file: str) -> Iterator[Saved]:
     try:
         with Store.open(file, lock=False) as store:
             for page in store.pages():
-                yield Saved(f"{name}!{page.url}", page.final_url, page.body)
+                match = store.match_of(page.version_id)
+                yield Saved(f"{name}!{page.url}", page.final_url, page.body, page.content_type, match)
     except StoreError as error:
         raise Unreadable(str(error)) from error
 

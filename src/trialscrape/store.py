@@ -9,15 +9,29 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trialscrape.database import StoreError, as_text, as_time, is_store
 from trialscrape.slug_index import SlugIndex
+from trialscrape.slugs import drop_referrer
 
-__all__ = ["Added", "Fetched", "Known", "Note", "Page", "Row", "Store", "StoreError", "is_store", "run_key"]
+__all__ = [
+    "Added",
+    "Fetched",
+    "KeptAnswer",
+    "Known",
+    "Match",
+    "Note",
+    "Page",
+    "Row",
+    "Store",
+    "StoreError",
+    "is_store",
+    "run_key",
+]
 
 _PAGE = """SELECT url, final_url, fetched_at, status, body, etag, last_modified, content_type, version_id, checked_at,
     sha256, length FROM version JOIN page USING (page_id)"""
@@ -72,19 +86,38 @@ class Added(NamedTuple):
     is_new: bool
 
 
+class Match(NamedTuple):
+    """How a page was matched to an id, and the current id of its study.
+
+    `matched_by` is `nct_id` where the page shows the id asked for, `current_nct_id` where it shows the registry's
+    current one for an old id; where it shows no identifier, `title+sponsor`, `title+summary` or `title+facts` says what
+    it has in common with the registry's record.
+    """
+
+    matched_by: str
+    nct_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The page that is known to be an id's.
 
     Attributes:
-        page: The version that was proven.
-        proof: How, in the words given to `set_proof`. A page with a later version has changed since and must be proven
-            again.
+        page: The version that was matched.
+        match: How. A page with a later version has changed since and must be matched again.
 
     """
 
     page: Page
-    proof: str
+    match: Match
+
+
+class KeptAnswer(NamedTuple):
+    """What the registry said of an id, as JSON; None where a list lacked the id. `attempts` are the id's requests."""
+
+    nct_id: str
+    attempts: int
+    answer: str | None
 
 
 class Note(NamedTuple):
@@ -124,12 +157,13 @@ class Store(SlugIndex):
         validators are renewed.
 
         Args:
-            page: What was fetched.
+            page: What was fetched. How a visitor came to its address (`comeFrom`) is dropped.
             ids: The ids that it was fetched for.
             historic: It may be older than what is kept, as from an archive. Otherwise it is the latest version, even if
                 the clock was put back.
 
         """
+        page = replace(page, url=drop_referrer(page.url), final_url=drop_referrer(page.final_url))
         sha256 = hashlib.sha256(page.body).hexdigest()
         packed = zlib.compress(page.body, 6)
         with self.transaction():
@@ -202,8 +236,8 @@ class Store(SlugIndex):
 
     # Ids
 
-    def set_proof(self, nct_id: str, url: str, proof: str | None) -> None:
-        """Note that the latest version of a page is an id's, and how that was proven; None takes it back.
+    def set_match(self, nct_id: str, url: str, match: Match | None) -> None:
+        """Record that the latest version of a page is an id's, and how that was matched; None takes it back.
 
         Raises:
             StoreError: If no page of this address is kept.
@@ -211,24 +245,34 @@ class Store(SlugIndex):
         """
         with self.transaction():
             page_id = self._known_page_id(url)
-            version_id = self._latest_of(page_id)["version_id"] if proof is not None else None
+            version_id = self._latest_of(page_id)["version_id"] if match else None
             self._run(
-                """INSERT INTO asked (nct_id, page_id, version_id, proof) VALUES (?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET version_id = excluded.version_id, proof = excluded.proof""",
-                (nct_id, page_id, version_id, proof),
+                """INSERT INTO asked (nct_id, page_id, version_id, matched_by, matched_id) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET version_id = excluded.version_id, matched_by = excluded.matched_by,
+                matched_id = excluded.matched_id""",
+                (nct_id, page_id, version_id, *(match or (None, None))),
             )
 
     def for_id(self, nct_id: str) -> Known | None:
-        """Give the page that was proven to be an id's; of several, the one that was checked last."""
+        """Give the page that was matched to an id; of several, the one that was checked last."""
         row = self._one(
-            """SELECT version_id, proof FROM asked JOIN version USING (version_id, page_id)
-            WHERE nct_id = ? AND proof IS NOT NULL ORDER BY checked_at DESC, version_id DESC LIMIT 1""",
+            """SELECT version_id, matched_by, matched_id FROM asked JOIN version USING (version_id, page_id)
+            WHERE nct_id = ? AND matched_by IS NOT NULL ORDER BY checked_at DESC, version_id DESC LIMIT 1""",
             (nct_id,),
         )
         if row is None:
             return None
         page = _page_of(self._some(f"{_PAGE} WHERE version_id = ?", (row["version_id"],)), self.path)
-        return Known(page, row["proof"])
+        return Known(page, Match(row["matched_by"], row["matched_id"]))
+
+    def is_known(self, nct_id: str) -> bool:
+        """Tell whether a page was matched to an id."""
+        return self._one("SELECT 1 FROM asked WHERE nct_id = ? AND matched_by IS NOT NULL", (nct_id,)) is not None
+
+    def match_of(self, version_id: int) -> Match | None:
+        """Give the match of a page's version; None where it has none, or was matched to several studies."""
+        rows = self._all("SELECT matched_by, matched_id FROM asked WHERE version_id = ? ORDER BY nct_id", (version_id,))
+        return Match(*rows[0]) if len({row["matched_id"] for row in rows}) == 1 else None
 
     def ids_of(self, url: str) -> tuple[str, ...]:
         """Give the ids that an address was fetched for."""
@@ -245,7 +289,7 @@ class Store(SlugIndex):
             self._run("INSERT OR IGNORE INTO run VALUES (?, ?)", (key, as_text(now)))
 
     def finish(self, key: str, row: Row) -> None:
-        """Note that an id is done, durably; what was noted for the same position before is replaced."""
+        """Record that an id is done, durably; what was recorded for the same position before is replaced."""
         with self.transaction():
             self._run(
                 """INSERT INTO finished (run_key, position, nct_id, outcome, record) VALUES (?, ?, ?, ?, ?)
@@ -254,15 +298,42 @@ class Store(SlugIndex):
                 (key, row.position, row.nct_id, row.outcome, row.record),
             )
 
-    def finished(self, key: str) -> dict[str, int]:
-        """Give the ids that a run has finished, with their positions, in that order."""
-        rows = self._all("SELECT nct_id, position FROM finished WHERE run_key = ? ORDER BY position", (key,))
+    def finished(self, key: str, *, without: Iterable[str] = ()) -> dict[str, int]:
+        """Give the ids that a run has finished, with their positions, in that order.
+
+        Args:
+            key: The run.
+            without: Leave out ids that ended in one of these outcomes.
+
+        """
+        rows = self._all(
+            """SELECT nct_id, position FROM finished WHERE run_key = ?
+            AND ifnull(json_extract(outcome, '$.outcome'), '') NOT IN (SELECT value FROM json_each(?))
+            ORDER BY position""",
+            (key, json.dumps(list(without))),
+        )
         return {row["nct_id"]: row["position"] for row in rows}
 
     def row(self, key: str, position: int) -> Row:
         """Give what a run has finished at a position; it must be there."""
         query = "SELECT position, nct_id, outcome, record FROM finished WHERE run_key = ? AND position = ?"
         return Row(*self._some(query, (key, position)))
+
+    def keep_answers(self, key: str, answers: Iterable[KeptAnswer]) -> None:
+        """Keep what the registry said of some ids, so that a resumed run does not ask again."""
+        with self.transaction():
+            self._rows("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)", ((key, *answer) for answer in answers))
+
+    def kept_answer(self, key: str, nct_id: str) -> KeptAnswer | None:
+        """Give what the registry said of an id in a run, where that is kept."""
+        query = "SELECT nct_id, attempts, answer FROM answer WHERE run_key = ? AND nct_id = ?"
+        row = self._one(query, (key, nct_id))
+        return KeptAnswer(*row) if row else None
+
+    def drop_answer(self, key: str, nct_id: str) -> None:
+        """Drop what the registry said of an id, the id being finished for good."""
+        with self.transaction():
+            self._run("DELETE FROM answer WHERE run_key = ? AND nct_id = ?", (key, nct_id))
 
     def note(self, key: str, nct_id: str, url: str, note: Note) -> None:
         """Note how a run came by a page for an id, so that the run, gone on with, does not come by it anew."""

@@ -157,7 +157,7 @@ def _abbreviates(acronym: str, text: str) -> bool:
     letters = "".join(_WORD.findall(acronym.removesuffix("s"))).lower()
     words = [word.lower() for word in _WORD.findall(text)][-2 * len(letters) :]
     starts = [start for start, word in enumerate(words) if word[0] == letters[0]]
-    return any([_spell(words[start:], letters) for start in starts])
+    return any(_spell(words[start:], letters) for start in starts)
 
 
 def _spell(words: list[str], letters: str) -> bool:

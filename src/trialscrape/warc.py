@@ -111,8 +111,8 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
     """Read the study pages of a WARC file of any tool into a store.
 
     Taken are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`. What is
-    older than a page in the store becomes an older version of it. Ids come without proof, for the archive is no proof.
-    Of a file that is damaged, what stands before the damage is kept.
+    older than a page in the store becomes an older version of it. Ids come without a match, for the archive is no
+    proof. Of a file that is damaged, what stands before the damage is kept.
 
     Args:
         store: Where to.
