@@ -12,6 +12,7 @@ A sub-heading that names the other side (see `subheadings`) begins a tree of tha
 
 import gc
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -137,8 +138,8 @@ def _finish(node: _Node, more: list[str]) -> None:
 class _Sides:
     """Whose the lines are, one line after the other.
 
-    A sub-heading that names a side holds until the next one. Where it stands deep in a list, and a list of its own is
-    followed by a shallower item, that item may be the outer list's: whose it is, is unknown.
+    A sub-heading that names a side holds until the next one. Where it stands in a list, and a shallower item follows
+    the list under it, that item may be the outer list's: whose it is, is unknown.
     """
 
     def __init__(self, side: Side | None) -> None:
@@ -147,16 +148,17 @@ class _Sides:
         self._doubts: list[Doubt] = []
         self._pending: Doubt | None = None  # a doubt about lines to come; void where a named side comes instead
         self._floor = _COLUMN_0  # the least indent of the current side's list
-        self._is_over_nothing = False  # whether the line before is the heading that named the current side
+        self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
     def read(self, line: _Line) -> tuple[bool, bool]:
         """Tell whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
         running = line.marker is None and (line.indent > _COLUMN_0 or not line.after_blank)
         found = read_subheading(line.text, item=line.marker is not None, running=running)
         before = self.side
-        if found and found.side:
-            self._name(line, found.side)
-        elif found and found.sides != {before}:
+        side = before if found and found.sides == {before} else found and found.side
+        if side:
+            self._name(line, side)
+        elif found:
             self._lose(line, found)
         else:
             self._go_on(line)
@@ -169,7 +171,8 @@ class _Sides:
     def _name(self, line: _Line, side: Side) -> None:
         self._pending = None
         if side != self.side or line.indent < self._floor:
-            self._floor, self._is_over_nothing = line.indent, True
+            self._floor = _COLUMN_0 if line.indent == _COLUMN_0 else sys.maxsize
+        self._is_over_nothing = True
         if side != self.side and self._section not in {None, side}:
             self._doubts.append(_doubt(line, f"a heading of {self._section} criteria only", f"it is read as {side}"))
         self.side = side
@@ -185,9 +188,11 @@ class _Sides:
         if self._pending:
             self._doubts.append(self._pending)
             self._pending = None
+        if line.indent == _COLUMN_0 or (self._is_over_nothing and not line.marker):
+            return
         if self._is_over_nothing:
             self._floor, self._is_over_nothing = min(self._floor, line.indent), False
-        elif _COLUMN_0 < line.indent < self._floor:
+        elif line.indent < self._floor:
             self._pending = _doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
             self._forget()
 

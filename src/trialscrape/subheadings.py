@@ -81,21 +81,24 @@ _INTRODUCING = (
         these they this those to trial two who will with"""
     )
 )
-# These show that a name stands in a sentence; that the sentence denies it; that a line has a second clause; that it
-# makes a statement of what stands behind them; that it is not ended.
+# Before a name, these show that it stands in a sentence.
 _SENTENCE = _words(
     """above according all any apply applies are as be by can defined did do does each every except fail failed fails
     failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
     meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
     than that unable unless usual violate was were when which who will without"""
 )
+# These turn what a sentence says of a side.
 _DENIAL = _words("except fail fails fulfilled met no none not parent previous satisfied unless without")
+# These join a second clause.
 _CLAUSE = _words(
     """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
     where while with without"""
 )
+# What stands behind these is stated, unless the line ends with a word that leaves it open.
 _STATEMENT = _words("are be been had has have is that was were which who")
 _OPEN = _words("at by for from in of on to")
+_ANNOUNCING = _words("apply applies below following follows")
 _LONGEST_LABEL = 8  # words
 _LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
@@ -109,7 +112,7 @@ def _misspelled(word: str) -> str:
 
 _CRITERIA = "c[riteao]{4,9}[nms]{0,2}"  # in any spelling
 _NAME = re.compile(
-    rf"(?<![a-z])(?P<reversed>{_CRITERIA} (?:for |of |de |d')(?:[a-z]{{1,20}} )?)?(?P<non>non[ -]?)?"
+    rf"(?P<reversed>{_CRITERIA} (?:for |of |de |d')(?:[a-z]{{1,20}} )?)?(?P<non>non[ -]?)?"
     rf"(?P<side>in|ex)clusion(?:s|ary)?(?P<criteria>[ _-]?{_CRITERIA})?(?![a-z])"
 )
 _ANY_NAME = re.sub(r"\?P<\w+>", "?:", _NAME.pattern)
@@ -146,6 +149,7 @@ _MARKUP = re.compile(r"</?[a-z]\w{0,5}>|[*_#\\\"“”„«»`=~]+")
 _NUMBERING = re.compile(
     r"[\W_]*(?:\(?(?:[0-9]+(?:\.[0-9]+)*|[ivx]{1,5}|[a-z])[.):](?![0-9])[\W_]*|[0-9]+(?:\.[0-9]+)* |o )?"
 )
+_SEPARATORS = ("-", ":", ",", ")")
 _WORD = re.compile(r"[^\W_][\w'-]*")
 _BRACKET = re.compile(r" ?\([^()]{0,300}\)")
 _MARK = re.compile(r" ?(?:[:;.]| ?-+(?= |$)| -)")
@@ -163,6 +167,11 @@ _TITLE = re.compile(
 )  # what makes the second name of two one heading with the first
 _MORE_OF_BOTH = re.compile(r"\b(?:other|additional|further)\b")
 _HEADS_A_PART = re.compile(rf"{_ANY_NAME}(?: ?\([^()]{{0,300}}\))? ?(?::|-+ )|[.;] {_ANY_NAME}")
+# How a sentence goes on that begins with the bare word: `Exclusion of malignancy`, `Inclusion body myositis`.
+_GOES_ON = re.compile(
+    r"[ -](?:after|and|as|at|bod(?:y|ies)|before|by|conjunctivitis|cysts?|date|day|during|from|in|into|is|must|of|on|or"
+    r"|period|through|to|under|until|upon|via|visit|was|will|with|within)\b"
+)
 _SAYS_MORE = re.compile(r"[<>=≥≤0-9]")
 _SECOND_CLAUSE = re.compile(r"[<>=≥≤,;:\n]")
 
@@ -292,13 +301,12 @@ def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
     if scope and _is_scope(scope, has_criteria=has_criteria, item=item):
         return _Tail(label + scope[2], bool(scope[3]), behind[scope.end() :])
     group, colon, rest = behind.partition(":")
-    if len(group) <= _LONGEST_PREFIX and _is_label(group, _SCOPE_WORDS | _NUMBERS) and (colon or has_criteria):
+    if len(group) <= _LONGEST_PREFIX and _is_label(group, _SCOPE_WORDS | _NUMBERS):
         return _Tail(label + group, bool(colon), rest)
-    said = has_criteria and (_PREDICATE.match(behind) or _SENTENCE_BEHIND.match(behind))
-    if not said:
-        return None
-    rest = behind[said.end() :] if said.re is _PREDICATE else behind
-    return _Tail(label, marked=False, rest=rest.removeprefix(":"))
+    predicate = _PREDICATE.match(behind)
+    if predicate:
+        return _Tail(label, marked=False, rest=behind[predicate.end() :].removeprefix(":"))
+    return _Tail(label, marked=False, rest=behind) if has_criteria and _SENTENCE_BEHIND.match(behind) else None
 
 
 def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
@@ -306,18 +314,22 @@ def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
     preposition, words, colon = scope.groups()
     if colon:
         return (has_criteria or preposition == "for") and _DENIAL.isdisjoint(_WORD.findall(words))
-    known = _is_label(words, _SCOPE_WORDS) if item else _may_be_label(words)
-    return has_criteria and preposition != "of" and known
+    if item or not has_criteria:
+        return preposition != "of" and _is_label(words, _SCOPE_WORDS)
+    return preposition != "of" and _may_be_label(words)
 
 
 def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
     """Tell whether what stands before a name is a heading's."""
     if _is_label(prefix, _PREFIX_WORDS):
         return True
-    if not name["criteria"] or name["criteria"].endswith("on") or not _may_be_label(prefix):
+    leads_list = tail.marked and not tail.rest
+    if (name["criteria"] or "").endswith("on") or not (name["criteria"] or leads_list) or not _may_be_label(prefix):
         return False
-    separated = prefix.rstrip(" ")[-1] in "-:,)"
-    return tail.marked if separated and item else separated or (not item and tail.marked and not tail.rest)
+    separated = prefix.rstrip(" ").endswith(_SEPARATORS)
+    if item:
+        return separated and tail.marked
+    return separated or (leads_list and bool(name["criteria"]))
 
 
 def _is_announced(prefix: str, name: re.Match[str], behind: str) -> bool:
@@ -331,17 +343,21 @@ def _is_announced(prefix: str, name: re.Match[str], behind: str) -> bool:
 def _is_like_a_heading(prefix: str, name: re.Match[str], behind: str, *, leads_in: bool) -> bool:
     has_criteria = bool(name["criteria"] or name["reversed"])
     begins = _is_label(prefix, _PREFIX_WORDS)
-    if begins and (has_criteria or behind.endswith(":") or behind.lstrip(" ")[:1] in {",", ">", "-"}):
+    if begins and (has_criteria or behind.endswith(":") or not _GOES_ON.match(behind)):
         return True
-    if _BRACKET.sub("", behind[:_LONGEST_PREFIX]).lstrip(" ").startswith(":"):
+    if _BRACKET.sub("", behind[:_LONGEST_PREFIX]).lstrip(" ").startswith(":") or _PREDICATE.match(behind):
         return True
+    if not has_criteria:
+        return prefix.rstrip(" ").endswith(_SEPARATORS) and _may_be_label(prefix) and not _GOES_ON.match(behind)
     alone = not _WORD.search(behind) and _may_be_label(prefix)
-    return has_criteria and (leads_in or alone or prefix.endswith((". ", "; ", "- ")))
+    return leads_in or alone or prefix.endswith((". ", "; ", "- "))
 
 
 def _is_bare(tail: _Tail) -> bool:
     more = _SAYS_MORE.search(tail.label) and not _is_label(tail.label.strip(" ()"), _SCOPE_WORDS | _NUMBERS)
-    return not more and _is_label(tail.rest, _INTRODUCING)
+    words = _WORD.findall(tail.rest)
+    announces = _is_label(tail.rest, _INTRODUCING) and not _ANNOUNCING.isdisjoint(words)
+    return not more and (announces or _is_label(tail.rest, _GROUPS))
 
 
 def _read_other_words(plain: str) -> Subheading | None:
