@@ -22,7 +22,8 @@ def display(trial: Trial) -> RenderableType:
         if value:
             table.add_row(name, Text(printable(value)))
     parts: list[RenderableType] = [Panel(head, subtitle=Text(trial.nct_id or "no NCT id on the page")), table]
-    parts += [_criteria(side, criteria) for side, criteria in trial.eligibility if criteria]
+    sides = ((side, getattr(trial.eligibility, side)) for side in ("inclusion", "exclusion", "unassigned"))
+    parts += [_criteria(side, criteria) for side, criteria in sides if criteria]
     parts += [_arm(arm) for arm in trial.arms]
     parts += [Text(printable(f"unparsed, line {line.line}: {line.text}"), style="yellow") for line in trial.unparsed]
     parts += [Text(printable(f"{warning.code}: {warning.message}"), style="yellow") for warning in trial.warnings]

@@ -12,6 +12,7 @@ from typing import Any
 from trialscrape import arms, criteria, values
 from trialscrape.records import Ages, Identifier, Intervention, PageWarning, ReferringSite, Term, warning
 from trialscrape.sections import BANNER, ORDER, SITE, VEEVA_ENABLED, Form, Section, is_mark
+from trialscrape.subheadings import Side
 from trialscrape.vocabulary import PHASE
 
 Leaf = Callable[[str], Any]
@@ -166,17 +167,20 @@ def _prose_end(draft: Draft, section: Section) -> int:
     return next((i for i in lines if any(value.fullmatch(draft.lines[i]) for value in _VALUES)), section.stop)
 
 
-def side(name: str) -> Reader:
-    """One side of the eligibility criteria."""
+def side(field: str, side: Side | None) -> Reader:
+    """A section of eligibility criteria: those of one side, or those of both under sub-headings."""
 
     def reader(draft: Draft, section: Section) -> None:
         start, stop = _filled(draft, section)
-        tree = criteria.tree_of(draft.lines[start:stop])
-        if tree.too_deep is not None:
-            message = f"expected at most {criteria.MAX_DEPTH} levels of criteria, found more; they are read as siblings"
-            draft.warn("criteria_too_deep", start + tree.too_deep, message, f"eligibility.{name}")
+        parsed = criteria.read_criteria(draft.lines[start:stop], side)
+        draft.values[field] = parsed
         if start < stop:
-            draft.put(f"eligibility.{name}", tree.criteria, start, stop)
+            draft.put(field, parsed, start, stop)
+        for doubt in parsed.doubts:
+            draft.warn("doubtful_side", start + doubt.at, doubt.message, field)
+        if parsed.too_deep is not None:
+            message = f"expected at most {criteria.MAX_DEPTH} levels of criteria, found more; they are read as siblings"
+            draft.warn("criteria_too_deep", start + parsed.too_deep, message, field)
 
     return reader
 
@@ -345,9 +349,9 @@ READERS: dict[str, Reader] = {
     "sex": one("sex", term("Sex")),
     "ages": one("ages", values.ages),
     "volunteers": one("healthy_volunteers", values.healthy_volunteers),
-    "inclusion": side("inclusion"),
-    "exclusion": side("exclusion"),
-    "criteria": side("unassigned"),
+    "inclusion": side("eligibility.inclusion", "inclusion"),
+    "exclusion": side("eligibility.exclusion", "exclusion"),
+    "criteria": side("eligibility.unassigned", None),
     "design": nothing,
     "primary_purpose": one("design.primary_purpose", term("PrimaryPurpose")),
     "allocation": one("design.allocation", term("DesignAllocation")),

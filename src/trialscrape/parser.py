@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from trialscrape import criteria, fields, layout, pages, sections
+from trialscrape import fields, layout, pages, sections
 from trialscrape.fields import Draft
 from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine, warning
 from trialscrape.sections import Row, Section, Sections
@@ -116,6 +116,7 @@ _STRIPPED = {
 }
 _LONGEST_HEADING = 60
 _BOTH_SIDES = 2
+_CRITERIA = ("eligibility.inclusion", "eligibility.exclusion", "eligibility.unassigned")
 _DESIGN = tuple(Design.model_fields)
 
 
@@ -125,11 +126,13 @@ def _design(values: dict[str, Any]) -> Design | None:
 
 
 def _eligibility(values: dict[str, Any]) -> Eligibility:
-    combined = values.get("eligibility.unassigned")
-    if combined:
-        return criteria.split_sides(combined)
-    inclusion, exclusion = (values.get(f"eligibility.{side}", ()) for side in ("inclusion", "exclusion"))
-    return Eligibility(inclusion=inclusion, exclusion=exclusion, unassigned=())
+    sections = [values[field] for field in _CRITERIA if field in values]
+    return Eligibility(
+        combined="eligibility.unassigned" in values,
+        inclusion=tuple([criterion for section in sections for criterion in section.inclusion]),
+        exclusion=tuple([criterion for section in sections for criterion in section.exclusion]),
+        unassigned=tuple([criterion for section in sections for criterion in section.unassigned]),
+    )
 
 
 def _check_counts(draft: Draft) -> None:

@@ -91,14 +91,20 @@ class Ages(_Record):
 class Criterion(_Record):
     """One line of the eligibility criteria, with what is nested under it."""
 
+    kind: Literal["criterion", "heading"] = Field(
+        description="`heading` for a line that only introduces others and states no requirement of its own."
+    )
     text: str
     marker: str | None = Field(description="What stood before the text (`•`, `1.`); null for a line without one.")
     children: tuple["Criterion", ...]
 
 
 class Eligibility(_Record):
-    """The criteria; `unassigned` holds what a combined section gives to neither side."""
+    """The criteria; `unassigned` holds what the page gives to neither side, or not clearly."""
 
+    combined: bool = Field(
+        description="Whether the page has one section for both sides, so that they were read from sub-headings."
+    )
     inclusion: tuple[Criterion, ...]
     exclusion: tuple[Criterion, ...]
     unassigned: tuple[Criterion, ...]

@@ -2,13 +2,13 @@
 
 Of a page that was read without doubt, the lines that are not blank come back in their order, known chrome aside. What
 the record does not hold is written in one canonical way: indents follow the nesting of the criteria, and blank lines
-stand between blocks only. A stripped page comes back stripped.
+stand between blocks only. A stripped page comes back stripped. A section for both sides comes back as its unassigned
+criteria, then inclusion, then exclusion: how they alternated on the page is not in the record.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from trialscrape.criteria import named_side
 from trialscrape.records import Arm, Criterion, Identifier, Intervention, Term, Trial
 from trialscrape.sections import BANNER, SITE, VEEVA_ENABLED
 from trialscrape.vocabulary import HEALTHY_VOLUNTEERS
@@ -29,7 +29,7 @@ def render(trial: Trial) -> str:
     stripped = trial.source.form == "stripped"
     blocks = [] if stripped and trial.title is None else list(_preamble(trial))
     blocks += ["Status and phase" if trial.phases else "Status", "\n".join(_status(trial))]
-    criteria_rows = _COMBINED if _is_combined(trial) else _TWO_SIDES
+    criteria_rows = _COMBINED if trial.eligibility.combined else _TWO_SIDES
     for row in (*_HEAD, *criteria_rows, *_TAIL):
         text = "\n".join(row.lines(trial))
         if text or row.always:
@@ -90,11 +90,6 @@ def _side(name: str) -> Callable[[Trial], Lines]:
 def _both_sides(trial: Trial) -> Lines:
     sides = trial.eligibility
     return _criteria((*sides.unassigned, *sides.inclusion, *sides.exclusion))
-
-
-def _is_combined(trial: Trial) -> bool:
-    sides = (trial.eligibility.inclusion, trial.eligibility.exclusion)
-    return bool(trial.eligibility.unassigned) or all(side and named_side(side[0]) for side in sides)
 
 
 def _criteria(criteria: Iterable[Criterion], level: int = 1) -> Iterator[str]:

@@ -1,0 +1,381 @@
+"""Lines among eligibility criteria that speak of a side as a heading does.
+
+A line names one side (`Key Exclusion Criteria:`), or speaks of a side in a heading's manner and is not understood
+(`Inclusion/exclusion criteria:`, `Patients are excluded if:`), or does neither: a criterion may mention a side
+(`Meets all inclusion criteria of the main study`), and most headings name none.
+
+    prefix             name                 tail
+    Hearing group -    inclusion criteria   :
+    Key                exclusion            (planned 30)
+                       exclusion criteria   for both groups
+
+A side is understood only where prefix and tail have a known shape, because a criterion on the wrong side is a wrong
+fact. Nothing here knows pages, lists or indents.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Literal, NamedTuple
+
+Side = Literal["inclusion", "exclusion"]
+
+
+class Subheading(NamedTuple):
+    """A line that speaks of a side as a heading does.
+
+    Attributes:
+        side: The one side that it names, or None where it is not understood.
+        sides: The sides that it mentions.
+        alone: Whether it says nothing else, so that no criterion is lost with it.
+    """
+
+    side: Side | None
+    sides: frozenset[Side]
+    alone: bool
+
+
+class _Tail(NamedTuple):
+    """What stands behind a name: the rest of the heading, whether a mark ends it, and the text behind that."""
+
+    label: str
+    marked: bool
+    rest: str
+
+
+_SIDES: dict[str, frozenset[Side]] = {"in": frozenset({"inclusion"}), "ex": frozenset({"exclusion"})}
+_BOTH = _SIDES["in"] | _SIDES["ex"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PEOPLE = _words(
+    """adolescents adult adults boys caregiver caregivers cases child children controls donor donors female females
+    girls healthy individuals infant infants male males men newborns participant participant's participants
+    participants' patient patient's patients patients' people persons recipient recipients subject subject's subjects
+    subjects' volunteer volunteers women"""
+)
+_GROUPS = _words(
+    """arm arms cohort cohorts group groups module part parts period phase population populations stage step stratum
+    studies study sub-study subgroup subgroups substudy"""
+)
+_PREFIX_WORDS = (
+    _PEOPLE
+    | _GROUPS
+    | _words(
+        """additional alternative basic clinical common control core eligibility enrolment enrollment entry extension
+        further general important key main major minimum other overall primary principal protocol randomisation
+        randomization screening selected special specific summary the trial"""
+    )
+)
+_SCOPE_WORDS = _PREFIX_WORDS | _words("all and both each for only or this")
+_NUMBERS = _words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
+_INTRODUCING = (
+    _PEOPLE
+    | _GROUPS
+    | _words(
+        """a all an and any apply applies are as at be below both condition conditions criteria criterion each either
+        eligibility eligible enrolled exist exists following follows for from has have if in include included includes
+        is least meet meeting meets more must of on one or participate present requirements shall should that the
+        these they this those to trial two who will with"""
+    )
+)
+# Before a name, these show that it stands in a sentence.
+_SENTENCE = _words(
+    """above according all any apply applies are as be by can defined did do does each every except fail failed fails
+    failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
+    meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
+    than that unable unless usual violate was were when which who will without"""
+)
+# These turn what a sentence says of a side.
+_DENIAL = _words("except fail fails fulfilled met no none not parent previous satisfied unless without")
+# These join a second clause.
+_CLAUSE = _words(
+    """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
+    where while with without"""
+)
+# What stands behind these is stated, unless the line ends with a word that leaves it open.
+_STATEMENT = _words("are be been had has have is that was were which who")
+_OPEN = _words("at by for from in of on to")
+_ANNOUNCING = _words("apply applies below following follows")
+_LONGEST_LABEL = 8  # words
+_LONGEST_INTRODUCTION = 3  # words
+_LONGEST_PREFIX = 120  # characters
+
+
+def _misspelled(word: str) -> str:
+    wrong = (f"{word[:at]}[^\\W\\d_]{{0,{2 if at else 1}}}{word[at + 1 :]}" for at in range(len(word)))
+    swapped = (f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}" for at in range(len(word) - 1))
+    return "|".join((*wrong, *swapped))
+
+
+_CRITERIA = "c[riteao]{4,9}[nms]{0,2}"  # in any spelling
+_NAME = re.compile(
+    rf"(?P<reversed>{_CRITERIA} (?:for |of |de |d')(?:[a-z]{{1,20}} )?)?(?P<non>non[ -]?)?"
+    rf"(?P<side>in|ex)clusion(?:s|ary)?(?P<criteria>[ _-]?{_CRITERIA})?(?![a-z])"
+)
+_ANY_NAME = re.sub(r"\?P<\w+>", "?:", _NAME.pattern)
+_MERE_MENTION = re.compile(
+    r"\b(?:meet(?:s|ing)?|met|fulfil\w*|satisf\w+|match\w*|violat\w+)(?: (?!following\b)[\w-]+){0,4}? "
+    rf"{_ANY_NAME}(?! ?:)"
+)
+# Nearly a name: one letter is wrong, or it is another form of the word. Never understood.
+_NEARLY = (
+    rf"(?<![^\W\d_])(?:(?P<in>{_misspelled('inclusion')}|incl(?:u[a-z]+|\.)?)"
+    rf"|(?P<ex>{_misspelled('exclusion')}|excl(?:u[a-z]+|\.)?|(?:in|non-?)eligib(?:le|ility)))"
+)
+_NEARLY_CRITERIA = re.compile(rf"{_NEARLY}s?[ _-]?{_CRITERIA}(?![a-z])")
+_NEARLY_ALONE = re.compile(
+    rf"(?:(?P<in>{_misspelled('inclusion')}|incl?\.?(?=:))|(?P<ex>{_misspelled('exclusion')}|excl?\.?(?=:)))s?(?:\W|$)"
+)
+_EXCLUDING = re.compile(r"\b(?:excluded?|ineligible|not (?:be )?(?:eligible|included|enroll?ed))\b")
+_INCLUDING = re.compile(
+    r"\b(?:are|is|be) (?:included|eligible)\b|^(?:included|eligible)\b"
+    r"|\binclude (?:all )?(?:patients|subjects|participants)\b"
+)
+_EXCEPTING = re.compile(r"\b(?:except\w*|unless)\b")
+_LIST_FOLLOWS = re.compile(r":$|\bfollowing(?: [a-z]+){0,2}\.?$")
+_VERB_BEFORE_COLON = re.compile(
+    r"(?:[a-z]+ )?(?:(?:are|is) )?(?:not )?(?:(?:ex|in)cluded|exclude|(?:in)?eligible)(?: are| if)? ?:"
+)
+_LEADS_IN = re.compile(r":$|\b(?:following|below|as follows)\b")
+
+_SPELLINGS = str.maketrans(
+    dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\xad")
+    | dict(zip("：；（）［］[]【】–—‑−‐’‘ó", ":;()()()()-----''o", strict=True))
+)
+_MARKUP = re.compile(r"</?[a-z]\w{0,5}>|[*_#\\\"“”„«»`=~]+")
+_NUMBERING = re.compile(
+    r"[\W_]*(?:\(?(?:[0-9]+(?:\.[0-9]+)*|[ivx]{1,5}|[a-z])[.):](?![0-9])[\W_]*|[0-9]+(?:\.[0-9]+)* |o )?"
+)
+_SEPARATORS = ("-", ":", ",", ")")
+_WORD = re.compile(r"[^\W_][\w'-]*")
+_BRACKET = re.compile(r" ?\([^()]{0,300}\)")
+_MARK = re.compile(r" ?(?:[:;.]| ?-+(?= |$)| -)")
+_SCOPE = re.compile(r" (for|in|of|at|to|during|from) ([^:;.]{1,120})(?:(:)|$|\.$)")
+_PREDICATE = re.compile(
+    r" (?:(?:are|is|were|will be|(?:will )?include[sd]?|compris\w+(?: of)?|consist\w* of)\b"
+    r"(?:[, ]+but (?:are |is )?not limited to)?[, ]*(?=$|:|(?:any of |one of )?the following|as follows|listed|below)"
+    r"|(?=as follows|listed below|below))"
+)
+_SENTENCE_BEHIND = re.compile(
+    r" (?:any|the following|if|individuals|participants?|patients?|people|persons?|subjects?|those|volunteers?)\b"
+)
+_TITLE = re.compile(
+    rf" ?(?:and/or|and|or|&|/|,|-|\+) ?(?:the )?{_NAME.pattern.replace('(?<![a-z])', '')}"
+)  # what makes the second name of two one heading with the first
+_MORE_OF_BOTH = re.compile(r"\b(?:other|additional|further)\b")
+_HEADS_A_PART = re.compile(rf"{_ANY_NAME}(?: ?\([^()]{{0,300}}\))? ?(?::|-+ )|[.;] {_ANY_NAME}")
+# How a sentence goes on that begins with the bare word: `Exclusion of malignancy`, `Inclusion body myositis`.
+_GOES_ON = re.compile(
+    r"[ -](?:after|and|as|at|bod(?:y|ies)|before|by|conjunctivitis|cysts?|date|day|during|from|in|into|is|must|of|on|or"
+    r"|period|through|to|under|until|upon|via|visit|was|will|with|within)\b"
+)
+_SAYS_MORE = re.compile(r"[<>=≥≤0-9]")
+_SECOND_CLAUSE = re.compile(r"[<>=≥≤,;:\n]")
+
+
+def read_subheading(text: str, *, item: bool = False, running: bool = False) -> Subheading | None:
+    """Tell what a line of criteria says of the sides, where it does so as a heading.
+
+    Args:
+        text: The line, without its marker.
+        item: Whether it has a marker. An item is mostly a criterion, so fewer shapes are understood.
+        running: Whether it may go on with a sentence that the line above began.
+
+    Returns:
+        None for every other line.
+    """
+    lower = text.lower()
+    if "clusi" in lower and (plain := _plain(lower)) and _NAME.search(plain):
+        found = _read_names(plain, item=item)
+        broken = running and text[:1].islower() and ":" not in plain
+        return found._replace(side=None, alone=False) if found and broken else found
+    if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= len("exclusions") + 2:
+        return _read_other_words(_plain(lower))
+    return None
+
+
+def introduces(text: str) -> bool:
+    """Tell whether a line over a list only leads it in, so that no requirement is lost with it.
+
+    It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
+    (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
+    """
+    if not text.endswith(":") or _SECOND_CLAUSE.search(text, 0, len(text) - 1):
+        return False
+    words = _WORD.findall(text.lower())
+    other = [place for place in range(len(words)) if not _is_known(words, place, _INTRODUCING)]
+    if not other:
+        return True
+    joined = not _CLAUSE.isdisjoint(words)
+    stated = words[-1] not in _OPEN and not _STATEMENT.isdisjoint(words[: other[-1]])
+    return len(other) <= _LONGEST_INTRODUCTION and not joined and not stated and not _SAYS_MORE.search(text)
+
+
+def _is_known(words: Sequence[str], place: int, vocabulary: Collection[str]) -> bool:
+    return words[place] in vocabulary or (place > 0 and words[place - 1] in _GROUPS)
+
+
+def _is_label(text: str, vocabulary: Collection[str]) -> bool:
+    words = _WORD.findall(_BRACKET.sub(" ", text))
+    return all(_is_known(words, place, vocabulary) for place in range(len(words)))
+
+
+def _may_be_label(text: str) -> bool:
+    """Tell whether these may be a group's own words: no sentence, and not many."""
+    plain = _BRACKET.sub(" ", text)
+    words = _WORD.findall(plain)
+    return len(words) <= _LONGEST_LABEL and _SENTENCE.isdisjoint(words) and set(".;?!(").isdisjoint(plain)
+
+
+def _plain(lower: str) -> str:
+    """Take away what only decorates a line: markup, quotes, a number or letter before it, blanks."""
+    plain = " ".join(_MARKUP.sub("", lower.translate(_SPELLINGS)).split())
+    numbering = _NUMBERING.match(plain)
+    return plain[numbering.end() :] if numbering else plain
+
+
+def _sides(name: re.Match[str]) -> frozenset[Side]:
+    if not name["non"]:
+        return _SIDES[name["side"]]
+    return _SIDES["ex"] if name["side"] == "in" else _BOTH  # nobody knows what a non-exclusion is
+
+
+def _mentioned(plain: str) -> frozenset[Side]:
+    """Find the sides that a line mentions by a name, by what is nearly one, or by a word with a colon."""
+    sides: frozenset[Side] = frozenset()
+    for name in _NAME.finditer(plain):
+        sides |= _sides(name)
+    for name in _NEARLY_CRITERIA.finditer(plain):
+        if "clusion" not in name[0]:
+            sides |= _SIDES["in" if name["in"] else "ex"]
+    return sides | (_SIDES["ex"] if "excluded:" in plain else frozenset())
+
+
+def _read_names(plain: str, *, item: bool) -> Subheading | None:
+    leads_in = bool(_LEADS_IN.search(plain))
+    if not leads_in:
+        plain = _MERE_MENTION.sub(" ", plain)
+    name = _NAME.search(plain)
+    if not name:
+        return None
+    sides = _mentioned(plain)
+    prefix, behind = plain[: name.start()][-_LONGEST_PREFIX - 1 :], plain[name.end() :]
+    if len(sides) > 1:
+        return _read_both(plain, name, leads_in=leads_in)
+    (side,) = sides
+    tail = _read_tail(name, behind, item=item)
+    if tail and _fits(prefix, name, tail, item=item):
+        return Subheading(side, sides, _is_bare(tail))
+    if _is_announced(prefix, name, behind):
+        return Subheading(side, sides, alone=behind in {"", ":"})
+    return Subheading(None, sides, alone=False) if _is_like_a_heading(prefix, name, behind, leads_in=leads_in) else None
+
+
+def _read_both(plain: str, name: re.Match[str], *, leads_in: bool) -> Subheading | None:
+    """Read a line that mentions both sides: a title over both, a paragraph that holds both, or a criterion."""
+    prefix, behind = plain[: name.start()][-_LONGEST_PREFIX - 1 :], plain[name.end() :]
+    title = _TITLE.match(behind)
+    if title:
+        tail = _read_tail(title, behind[title.end() :], item=False)
+        alone = tail is not None and _is_bare(tail)
+    else:
+        alone = False
+    begins = _is_label(prefix, _PREFIX_WORDS) and not (title and _MORE_OF_BOTH.search(prefix))
+    heading = begins or leads_in or _HEADS_A_PART.search(plain)
+    return Subheading(None, _BOTH, alone) if heading else None
+
+
+def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
+    """Read what stands behind a name; None where no heading goes on like this."""
+    bracket = _BRACKET.match(behind)
+    label = bracket[0] if bracket else ""
+    behind = behind[len(label) :]
+    mark = _MARK.match(behind)
+    if mark or not _WORD.search(behind) or behind.startswith(" ("):
+        return _Tail(label, bool(mark), behind[mark.end() :] if mark else behind.strip(" -"))
+    has_criteria = bool(name["criteria"] or name["reversed"])
+    scope = _SCOPE.match(behind)
+    if scope and _is_scope(scope, has_criteria=has_criteria, item=item):
+        return _Tail(label + scope[2], bool(scope[3]), behind[scope.end() :])
+    group, colon, rest = behind.partition(":")
+    if len(group) <= _LONGEST_PREFIX and _is_label(group, _SCOPE_WORDS | _NUMBERS):
+        return _Tail(label + group, bool(colon), rest)
+    predicate = _PREDICATE.match(behind)
+    if predicate:
+        return _Tail(label, marked=False, rest=behind[predicate.end() :].removeprefix(":"))
+    return _Tail(label, marked=False, rest=behind) if has_criteria and _SENTENCE_BEHIND.match(behind) else None
+
+
+def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
+    """Tell whether words such as `for both groups` say whom a side is for."""
+    preposition, words, colon = scope.groups()
+    if colon:
+        return (has_criteria or preposition == "for") and _DENIAL.isdisjoint(_WORD.findall(words))
+    if item or not has_criteria:
+        return preposition != "of" and _is_label(words, _SCOPE_WORDS)
+    return preposition != "of" and _may_be_label(words)
+
+
+def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
+    """Tell whether what stands before a name is a heading's."""
+    if _is_label(prefix, _PREFIX_WORDS):
+        return True
+    leads_list = tail.marked and not tail.rest
+    if (name["criteria"] or "").endswith("on") or not (name["criteria"] or leads_list) or not _may_be_label(prefix):
+        return False
+    separated = prefix.rstrip(" ").endswith(_SEPARATORS)
+    if item:
+        return separated and tail.marked
+    return separated or (leads_list and bool(name["criteria"]))
+
+
+def _is_announced(prefix: str, name: re.Match[str], behind: str) -> bool:
+    """Tell whether a sentence leads in a side's list: `Subjects meeting any of the following exclusion criteria`."""
+    words = _WORD.findall(prefix)
+    denied = not _DENIAL.isdisjoint(words) or (name["side"] == "in" and re.search(r"\bnot\b", behind))
+    announced = words[-1:] == ["following"] or (words[-2:-1] == ["following"] and words[-1] in _PREFIX_WORDS)
+    return bool(announced and name["criteria"] and not denied and len(prefix) <= _LONGEST_PREFIX)
+
+
+def _is_like_a_heading(prefix: str, name: re.Match[str], behind: str, *, leads_in: bool) -> bool:
+    has_criteria = bool(name["criteria"] or name["reversed"])
+    begins = _is_label(prefix, _PREFIX_WORDS)
+    if begins and (has_criteria or behind.endswith(":") or not _GOES_ON.match(behind)):
+        return True
+    if _BRACKET.sub("", behind[:_LONGEST_PREFIX]).lstrip(" ").startswith(":") or _PREDICATE.match(behind):
+        return True
+    if not has_criteria:
+        return prefix.rstrip(" ").endswith(_SEPARATORS) and _may_be_label(prefix) and not _GOES_ON.match(behind)
+    alone = not _WORD.search(behind) and _may_be_label(prefix)
+    return leads_in or alone or prefix.endswith((". ", "; ", "- "))
+
+
+def _is_bare(tail: _Tail) -> bool:
+    more = _SAYS_MORE.search(tail.label) and not _is_label(tail.label.strip(" ()"), _SCOPE_WORDS | _NUMBERS)
+    words = _WORD.findall(tail.rest)
+    announces = _is_label(tail.rest, _INTRODUCING) and not _ANNOUNCING.isdisjoint(words)
+    return not more and (announces or _is_label(tail.rest, _GROUPS))
+
+
+def _read_other_words(plain: str) -> Subheading | None:
+    """Read a line without the word: it may be spelled wrong, or the side be named in other words."""
+    near = _NEARLY_CRITERIA.search(plain)
+    if near:
+        prefix, behind = plain[: near.start()], plain[near.end() :]
+        begins = _is_label(prefix, _PREFIX_WORDS)
+        ends = not _WORD.search(behind) and _may_be_label(prefix)
+        if not (begins or ends or behind.lstrip(" ").startswith(":")):
+            return None
+    else:
+        near = _NEARLY_ALONE.match(plain)
+    if near:
+        return Subheading(None, _SIDES["in" if near["in"] else "ex"], alone=False)
+    if not (_LIST_FOLLOWS.search(plain) or _VERB_BEFORE_COLON.match(plain)) or _EXCEPTING.search(plain):
+        return None
+    sides: frozenset[Side] = _SIDES["ex"] if _EXCLUDING.search(plain) else frozenset()
+    if _INCLUDING.search(plain):
+        sides |= _SIDES["in"]
+    return Subheading(None, sides, alone=False) if sides else None
