@@ -279,6 +279,7 @@ LAYOUT_WARNINGS = {
         "unknown_label"
     ],
     "cervicogenic-headache-dose-response.a.txt": ["unlisted_treatment"],
+    "comparison-of-patient-comfort-after-two-anesthetic-protocols-for-injections-into-the-eye.a.txt": ["doubtful_side"],
     "letrozole-versus-clomifene-citrate-for-ovulation-induction.a.txt": ["unlisted_treatment"],
     # The mask writes a treatment's second mention in other words.
     "extension-at-10-years-of-the-observational-study-evaluating-efficacy-and-costs-of-secondary-prophy.a.txt": [
