@@ -18,7 +18,7 @@ from trialscrape.scraping import Scraped, distinct, go_on, ids_in, key_of, what_
 from trialscrape.settings import Settings, parse_age
 from trialscrape.sitemap import MAX_BYTES, SyncReport, sync
 from trialscrape.store import Store
-from trialscrape.terminal import Output, ends_in_words, fail_usage, progress, tell, writable
+from trialscrape.terminal import Output, ends_in_words, fail_usage, printable, progress, tell, writable
 from trialscrape.warc import export_warc, import_warc
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
@@ -75,7 +75,7 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
     with ends_in_words(f"the same command goes on with it; what was fetched is in {kept}"), Store.open(kept) as opened:
         if dry_run:
             for line in what_is_asked(ids, opened, settings):
-                print(line)
+                print(printable(line))
             return
         failed = _run(ids, opened, settings, output, rows_file)
     if failed:
