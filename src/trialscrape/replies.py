@@ -151,5 +151,5 @@ def _distrust(error: BaseException | None) -> str:
     while error:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message
-        error = error.__cause__
+        error = error.__context__  # httpcore's pool takes the cause away
     return ""
