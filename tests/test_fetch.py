@@ -279,7 +279,7 @@ BEHIND = {
     "in the same packet": [answers_of(PAGE) + FORGED],
     "later": [answers_of(PAGE), FORGED],
     "half of it": [answers_of(PAGE) + FORGED[:20], FORGED[20:]],
-    "half of a head, to take the next": [answers_of(PAGE) + b"HTTP/1.1 200 OK\r\nX-Rest: "],
+    "half of a head, to take the next": [answers_of(PAGE) + b"HTTP/1.1 404 Not Found\r\nX-Rest: "],
     "behind chunks": [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE) + FORGED
     ],
@@ -299,17 +299,12 @@ def test_what_is_behind_an_answer_is_no_answer_to_the_next_request(
     said = threading.Event()
 
     def answer(path: str, connection: socket.socket) -> None:
-        if path == "/robots.txt":
-            connection.sendall(answers_of(b"", "404 Not Found"))
-            return
         while path:
+            for piece in pieces if path == "/study/first" else [answers_of(path.encode())]:
+                connection.sendall(piece)
+                time.sleep(0.02)
             if path == "/study/first":
-                for piece in pieces:
-                    connection.sendall(piece)
-                    time.sleep(0.05)
                 said.set()
-            else:
-                connection.sendall(answers_of(path.encode()))
             path = (head_of(connection).decode().split() or ["", ""])[1]
 
     with raw_server(answer, context) as url, Fetcher(quick(url, read_timeout=2.0, total_timeout=4.0)) as fetcher:
