@@ -168,7 +168,7 @@ def test_nobody_has_a_turn_after_the_stop() -> None:
 
 
 class Sleeper(threading.Event):
-    """An event nobody sets, whose waits end early: a clock moves by half of what they should take, at least by an eighth."""
+    """An event that nobody sets, and whose waits end early: after half of their time, or an eighth of a second."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
