@@ -302,17 +302,6 @@ def test_what_is_no_file_is_not_replaced(output: str, tmp_path: Path) -> None:
     assert not (tmp_path / output).is_file()
 
 
-@pytest.mark.parametrize("command", [["parse", "-"], ["show", "-"], ["check", "-"], ["schema"]])
-def test_a_full_disk_is_told_in_a_line(command: list[str]) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*COMMAND, *command], input=PAGE.encode(), stdout=full, stderr=subprocess.PIPE, check=False
-        )
-    assert done.returncode == 1
-    assert b"No space left on device" in done.stderr
-    assert b"Traceback" not in done.stderr
-
-
 def test_a_dash_is_stdout(tmp_path: Path) -> None:
     done = run("parse", "-", "-o", "-", stdin=PAGE.encode(), cwd=tmp_path)
     assert Trial.model_validate_json(done.stdout).nct_id == "NCT99000100"

@@ -190,6 +190,11 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
     assert not list(run.folder.glob("trials.*"))
 
 
+def test_a_dry_run_shows_what_a_terminal_would_obey(run: Runner) -> None:
+    done = run("scrape", "--dry-run", "trees\x1b[2J\u202e")
+    assert done.stdout.splitlines()[1] == "trees\\x1b[2J\\u202e: nothing, it is no id, address or slug"
+
+
 def test_options_win_over_the_environment(run: Runner) -> None:
     options = ["--site", run.replica.url, "--registry", run.replica.url, "--contact", "c@d.example", "--rate", "400"]
     done = run(
@@ -340,7 +345,7 @@ def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> No
             check=False,
         )
     assert process.returncode == 1
-    assert process.stderr.decode().splitlines()[0] == "expected to write, found: [Errno 28] No space left on device"
+    assert process.stderr.decode() == "expected to write, found: [Errno 28] No space left on device\n"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still the one of its first go.
     assert run("scrape", IDS[0]).stderr == "1 ids: 1 ok; 2 requests\n"

@@ -1,7 +1,7 @@
+import base64
 import gzip
 import itertools
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -17,16 +17,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest_network import PAGE, PATH, SITE, WarpClock, quick, raw_page, raw_server
+from conftest_network import (
+    PAGE,
+    PATH,
+    SITE,
+    WarpClock,
+    certificate,
+    head_of,
+    proxy_server,
+    quick,
+    raw_page,
+    raw_server,
+)
 from trialscrape.errors import TrialscrapeError
 from trialscrape.fetch import Fetched, Fetcher, Stopped, Validators
 from trialscrape.replica import Fault, Replica
 from trialscrape.settings import Settings
+from trialscrape.wire import trace_of
 
 
 @pytest.fixture
@@ -120,7 +133,6 @@ def test_many_missing_pages_use_one_connection(replica: Replica) -> None:
         "http://127.0.0.1:99999/",
         "http://127.0.0.1:0/",
         "http://\ud800/",
-        "http://user:secret@127.0.0.1/",
         "http://a..b/",
         "http://a b/",
         "http://no-such-host.invalid/",
@@ -135,17 +147,27 @@ def test_an_impossible_address_is_a_result_and_no_exception(url: str) -> None:
     assert "expected" in fetched.message
 
 
+@pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1/", "http://:secret@127.0.0.1:99999/", "ftp://secret@a/"])
+def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
+    with Fetcher(quick("http://127.0.0.1", retries=0)) as fetcher:
+        fetched, robots = fetcher.get(url), fetcher.robots(url)
+    assert (fetched.result, robots.result, fetched.attempts) == ("network_error", "network_error", 0)
+    assert "secret" not in f"{fetched} {robots}"
+    assert "://***@" in fetched.message
+    assert fetched.url == fetched.final_url == url.replace(url.partition("://")[2].partition("@")[0], "***")
+
+
 # Faults that may pass
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
 def test_a_server_error_that_passes_is_waited_out(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status, times=2)
     fetched = fetch(replica)
     assert (fetched.result, fetched.body, fetched.attempts) == ("ok", PAGE, 3)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
 def test_a_server_error_that_stays_is_told_after_the_retries(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status)
     fetched = fetch(replica)
@@ -194,25 +216,190 @@ def test_a_refused_connection_is_retried_and_told() -> None:
     assert fetched.message.endswith("Connection refused); try again later (asked 4 times)")
 
 
-def test_tls_is_verified(tmp_path: Path) -> None:
-    if not shutil.which("openssl"):
-        pytest.skip("needs openssl to make a certificate that nobody signed")
-    made = tmp_path / "key.pem"
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run([*command.split(), "-keyout", made, "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", made)
+@pytest.mark.parametrize(
+    ("made", "trusted", "reason"),
+    [
+        ({}, False, "unable to get local issuer certificate"),
+        ({"name": "other.example"}, True, "IP address mismatch, certificate is not valid for '127.0.0.1'."),
+    ],
+    ids=["not trusted", "of another host"],
+)
+def test_a_certificate_that_is_not_trusted_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, Any], reason: str, *, trusted: bool
+) -> None:
+    context, file = certificate(tmp_path, **made)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
     asked: list[str] = []
 
     def answer(path: str, _connection: socket.socket) -> None:
         asked.append(path)
 
-    with raw_server(answer, context) as url, Fetcher(quick(url, retries=1)) as fetcher:
+    with raw_server(answer, context) as url, Fetcher(quick(url)) as fetcher:
         fetched = fetcher.get(url + PATH)
-    assert (fetched.result, asked) == ("network_error", [])
-    assert "CERTIFICATE_VERIFY_FAILED" in fetched.message
+        found = fetcher.robots(url)
+    assert (fetched.result, fetched.body, asked) == ("network_error", b"", [])
+    assert fetched.message == f"{url}{PATH} was not asked for: {found.message}"
+    assert found.message == (
+        f"its robots.txt must be read first; expected the whole of {url}/robots.txt, found a certificate that is not "
+        f"trusted ({reason}); look at the address in a browser"
+    )
+
+
+def test_a_broken_handshake_is_tried_again(tmp_path: Path) -> None:
+    context, _ = certificate(tmp_path)
+    handshakes: list[str | None] = []
+
+    def refuse(_socket: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int:
+        handshakes.append(name)
+        return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+
+    context.sni_callback = refuse
+    with raw_server(lambda *_: None, context) as url, Fetcher(quick(url)) as fetcher:
+        found = fetcher.robots(url.replace("127.0.0.1", "localhost"))
+    assert (found.result, handshakes) == ("network_error", ["localhost"] * 4)
+    assert found.message.endswith("try again later (asked 4 times)")
+
+
+# Answers and requests
+
+
+def answers_of(body: bytes, head: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+FORGED = answers_of(b"<p>forged")
+BEHIND = {
+    "in the same packet": [answers_of(PAGE) + FORGED],
+    "later": [answers_of(PAGE), FORGED],
+    "half of it": [answers_of(PAGE) + FORGED[:20], FORGED[20:]],
+    "half of a head, to take the next": [answers_of(PAGE) + b"HTTP/1.1 404 Not Found\r\nX-Rest: "],
+    "behind chunks": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE) + FORGED
+    ],
+    "behind an error": [answers_of(b"no", "404 Not Found") + FORGED],
+    "behind one that has no body": [b"HTTP/1.1 304 Not Modified\r\n\r\n" + FORGED],
+    "a line end": [answers_of(PAGE) + b"\r\n"],
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("pieces", BEHIND.values(), ids=BEHIND)
+def test_what_is_behind_an_answer_is_no_answer_to_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], *, tls: bool
+) -> None:
+    context, file = certificate(tmp_path) if tls else (None, tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file) if tls else "")
+    said = threading.Event()
+
+    def answer(path: str, connection: socket.socket) -> None:
+        while path:
+            for piece in pieces if path == "/study/first" else [answers_of(path.encode())]:
+                connection.sendall(piece)
+                time.sleep(0.02)
+            if path == "/study/first":
+                said.set()
+            path = (head_of(connection).decode().split() or ["", ""])[1]
+
+    with raw_server(answer, context) as url, Fetcher(quick(url, read_timeout=2.0, total_timeout=4.0)) as fetcher:
+        first = fetcher.get(url + "/study/first")
+        assert said.wait(5)
+        others = [fetcher.get(f"{url}/study/{number}") for number in range(3)]
+    assert (first.status, first.attempts) in [(200, 1), (304, 1), (404, 1)]
+    assert first.body in (PAGE, b"")
+    assert [(each.result, each.attempts, each.body) for each in others] == [
+        ("ok", 1, f"/study/{number}".encode()) for number in range(3)
+    ]
+
+
+def test_one_that_waits_for_no_answer_keeps_its_connection() -> None:
+    connections: list[list[str]] = []
+
+    def answer(path: str, connection: socket.socket) -> None:
+        asked: list[str] = []
+        connections.append(asked)
+        while path:
+            asked.append(path)
+            connection.sendall(answers_of(PAGE, "200 OK" if path == PATH else "404 Not Found"))
+            path = (head_of(connection).decode().split() or ["", ""])[1]
+
+    with raw_server(answer) as url, Fetcher(quick(url)) as fetcher:
+        assert [fetcher.get(url + PATH).result for _ in range(3)] == ["ok"] * 3
+    assert connections == [["/robots.txt", PATH, PATH, PATH]]
+
+
+# Proxies
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("login", ["", "me:se%20cr%C3%A9t@"])
+def test_a_proxy_carries_all_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, login: str, *, tls: bool
+) -> None:
+    context, file = certificate(tmp_path) if tls else (None, tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file) if tls else "")
+    heads: list[bytes] = []
+    page = raw_page(f"200 OK\r\nContent-Length: {len(PAGE)}", PAGE)
+    with raw_server(page, context) as url, proxy_server(heads) as proxy:
+        host = url.partition("//")[2]
+        settings = quick(url, proxy=proxy.replace("//", f"//{login}"), total_timeout=5.0, read_timeout=5.0)
+        with Fetcher(settings) as fetcher:
+            assert (fetcher.get(url + PATH).body, fetcher.get(url + PATH).body) == (PAGE, PAGE)
+    lines = [head.split(b" HTTP/")[0].decode() for head in heads]
+    if tls:
+        assert lines == [f"CONNECT {host}"] * 3
+    else:
+        assert lines == [f"GET {url}/robots.txt"] + [f"GET {url}{PATH}"] * 2
+    secret = base64.b64encode("me:se crét".encode())
+    assert all((b"Proxy-Authorization: Basic " + secret + b"\r\n" in head) == bool(login) for head in heads)
+
+
+def test_a_proxy_of_the_environment_is_not_used(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert fetch(replica).result == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"), [("407 Proxy Authentication Required", 1), ("403 Forbidden", 1), ("502 Bad Gateway", 4)]
+)
+def test_a_proxy_that_refuses_a_tunnel_is_told(status: str, attempts: int) -> None:
+    heads: list[bytes] = []
+    refusal = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+    with proxy_server(heads, refusal) as proxy:
+        settings = quick("https://site.example", proxy=proxy.replace("//", "//me:secret@"))
+        with Fetcher(settings) as fetcher:
+            found = fetcher.robots(settings.site)
+    masked = proxy.replace("//", "//***@")
+    again = f" (asked {attempts} times)" if attempts > 1 else ""
+    assert (found.result, len(heads)) == ("network_error", attempts)
+    assert found.message == (
+        "its robots.txt must be read first; expected the whole of https://site.example/robots.txt through the proxy "
+        f"{masked}, found its refusal ({status}); check the proxy{again}"
+    )
+    assert "secret" not in repr(settings)
+
+
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    with raw_server(lambda *_: None) as gone:
+        pass
+    with Fetcher(quick("http://site.example", proxy=gone, retries=0)) as fetcher:
+        found = fetcher.robots("http://site.example")
+    assert found.message.startswith(
+        "its robots.txt must be read first; expected the whole of http://site.example/robots.txt through the proxy "
+        f"{gone}, found a broken connection ("
+    )
+
+
+def test_a_request_is_sent_when_its_host_has_the_head_and_not_its_proxy() -> None:
+    sent: list[str] = []
+    trace = trace_of(lambda: sent.append("sent"))
+    for method, times in ((b"CONNECT", 0), (b"GET", 1)):
+        trace("http11.send_request_headers.started", {"request": httpcore.Request(method, "https://site.example")})
+        assert len(sent) == 0
+        trace("http11.send_request_headers.complete", {"return_value": None})
+        trace("http11.send_request_body.complete", {"return_value": None})
+        assert len(sent) == times
 
 
 # 429 and Retry-After
@@ -402,7 +589,8 @@ def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, r
         (PATH, "redirects in a circle"),
         ("file:///etc/hosts", "redirects to 'file:///etc/hosts'; give that address if it is the one wanted"),
         ("https://{host}/", "redirects to 'https://{host}/'"),
-        ("//user:pw@{host}/", "redirects to '//user:pw@{host}/'"),
+        ("//user:pw@{host}/", "redirects to '//***@{host}/'"),
+        ("http://user:pw@other.example/", "redirects to 'http://***@other.example/'"),
         ("http://127.0.0.1:port/", "found a redirect to no address"),
         ("javascript:alert(1)", "found a redirect to no address"),
         ("http://[", "redirects to"),
@@ -415,6 +603,7 @@ def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, foun
     fetched = fetch(replica)
     assert (fetched.result, fetched.status, fetched.body, fetched.attempts) == ("network_error", fetched.status, b"", 1)
     assert found.format(host=host) in fetched.message
+    assert "pw" not in fetched.message
 
 
 def test_another_host_gets_no_request(replica: Replica) -> None:
@@ -438,6 +627,12 @@ def test_a_redirect_without_target_is_another_status(replica: Replica) -> None:
         "//{host}/study-search",
         "/x/../study%2Dsearch",
         "/.//study-search",
+        "/x/%2e%2e/study-search",
+        "/x/.%2E/./study-search",
+        "/x/..%2fstudy-search",
+        r"/x\..\study-search",
+        "/x/..%5Cstudy-search",
+        "/%2e/%252fstudy-search",
     ],
 )
 def test_the_search_is_never_asked_for(replica: Replica, there: str) -> None:
@@ -448,6 +643,17 @@ def test_the_search_is_never_asked_for(replica: Replica, there: str) -> None:
     assert (fetched.result, fetched.attempts) == ("blocked_by_robots", 1)
     assert paths(replica) == [PATH]
     assert "/study-search is never asked for" in fetched.message
+
+
+def test_dots_are_resolved_before_an_address_is_asked_for(replica: Replica) -> None:
+    replica.faults["/robots.txt"] = Fault(body="User-agent: *\nDisallow: /secret\n", content_type="text/plain")
+    replica.faults["/study/up"] = Fault(redirect="/x/%2e%2e/study/./there?q=%2e%2e/")
+    replica.faults["/study/round"] = Fault(redirect="/study/%2E/round")
+    with Fetcher(quick(replica.url)) as fetcher:
+        found = [fetcher.get(replica.url + path) for path in ("/study/up", "/x/%2e%2e/secret", "/study/round")]
+    assert paths(replica) == ["/study/up", "/study/there?q=%2e%2e/", "/study/round"]
+    assert [each.result for each in found] == ["http_status", "blocked_by_robots", "network_error"]
+    assert "redirects in a circle" in found[2].message
 
 
 # Size
@@ -889,8 +1095,6 @@ def test_ctrl_c_ends_it_promptly(replica: Replica, path: str, changes: dict[str,
     replica.faults["/study/slow"] = Fault(delay=60)
     replica.faults["/study/busy"] = Fault(status=429, retry_after=60)
     program = (
-        # A shell starts what runs in the background with SIGINT ignored, and these tests may run so.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from trialscrape.fetch import Fetcher; from trialscrape.settings import Settings\n"
         f"with Fetcher(Settings(**{ ({'rate': 500.0} | changes)!r})) as fetcher:\n"
         f"    fetcher.get({replica.url + path!r})\n"

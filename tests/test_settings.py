@@ -1,4 +1,5 @@
 from datetime import timedelta
+from importlib.metadata import version
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_settings_come_from_the_environment() -> None:
             "http://x:99999",
             "setting site: expected scheme and host, as https://ctv.veeva.com, found 'http://x:99999'",
         ),
+        (
+            "SITE",
+            "https://me:secret@x",
+            "setting site: expected scheme and host, as https://ctv.veeva.com, found 'https://***@x'",
+        ),
+        ("REGISTRY", "x", "setting registry: expected scheme and host, as https://ctv.veeva.com, found 'x'"),
+        ("PROXY", "host:3128", "setting proxy: expected an address as http://host:3128, found 'host:3128'"),
+        ("PROXY", "http://h:0", "setting proxy: expected an address as http://host:3128, found 'http://h:0'"),
+        ("PROXY", "socks5://a:b@h", "setting proxy: expected an address as http://host:3128, found 'socks5://***@h'"),
+        ("PROXY", "http://a:b@h/x", "setting proxy: expected an address as http://host:3128, found 'http://***@h/x'"),
         ("STUDY_PATH", "study", "setting study_path: expected a path that starts with /, found 'study'"),
         (
             "CONTACT",
@@ -65,6 +76,17 @@ def test_a_bad_setting_is_told(variable: str, text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({f"TRIALSCRAPE_{variable}": text})
     assert str(caught.value).replace("\n", "\\n") == message
+
+
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:3128", "http://me:secret@proxy.example/"])
+def test_a_proxy_may_be_named_and_is_not_shown(proxy: str) -> None:
+    made = Settings.from_environment({"TRIALSCRAPE_PROXY": proxy})
+    assert made.proxy == proxy
+    assert "proxy" not in repr(made)
+
+
+def test_the_agent_is_the_installed_version() -> None:
+    assert Settings(contact="a@b.example").user_agent == f"trialscrape/{version('trialscrape')} (+a@b.example)"
 
 
 def test_a_variable_that_is_no_setting_is_told() -> None:

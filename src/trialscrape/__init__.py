@@ -4,9 +4,11 @@ The names below are loaded when they are first used, so that `import trialscrape
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers know this name; importing it takes longer than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from trialscrape.errors import (
         NotAStudyPage,
         PageError,
@@ -95,7 +97,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module may give anything
+def __getattr__(name: str) -> "Any":  # noqa: ANN401  a module may give anything
     if name not in MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{MODULE_OF[name]}"), name)

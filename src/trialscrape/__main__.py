@@ -1,37 +1,70 @@
 """The command's door: `trialscrape` and `python -m trialscrape`."""
 
+import io
 import os
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _prepare_streams()
+    try:
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        # Before a command began; from then on it says itself how to go on.
+        print("stopped", file=sys.stderr)  # noqa: T201  this is the command's talk
+        sys.exit(130)
+    except OSError as error:
+        # What is left in the buffer, Python would try to write again, and end with a message and exit code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
+        sys.exit(1)
+
+
+def _prepare_streams() -> None:
+    """Let stdout take any text, and no file of ours the number of a stream that the caller closed.
+
+    A closed stdin reads as empty, a closed stdout fails when written to, a closed stderr swallows the messages.
+    """
+    for number, access in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, access)  # takes the lowest free number, which is this one
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Text for a person on a terminal of few characters; records are written as bytes, always in UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _run() -> None:
     if sys.argv[1:] == ["--version"]:
         # Before anything is imported: a version is asked for often, and by machines.
         from trialscrape import __version__  # noqa: PLC0415
 
-        print(f"trialscrape {__version__}")  # noqa: T201  this is the command's output
+        print(f"trialscrape {__version__}")  # noqa: T201  as above
         return
+    import signal  # noqa: PLC0415
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        # Imports catch a KeyboardInterrupt, and raise what nobody understands.
+        signal.signal(signal.SIGINT, _stop_at_once)
     from trialscrape.cli import app  # noqa: PLC0415
 
-    try:
-        app(prog_name="trialscrape")
-    except OSError as error:
-        print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
-        sys.exit(1)
-    finally:
-        _flush()
+    signal.signal(signal.SIGINT, before)
+    app(prog_name="trialscrape")
 
 
-def _flush() -> None:
-    # What Python cannot write at its end it would tell with an exit code of its own.
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
-        sys.exit(1)
+def _stop_at_once(*_: object) -> None:
+    os.write(2, b"stopped\n")
+    os._exit(130)
 
 
 if __name__ == "__main__":

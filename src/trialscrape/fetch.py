@@ -10,18 +10,17 @@ request where it forbids or cannot be had; no byte of a body is given out unless
 """
 
 import math
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self, cast
-from urllib.parse import unquote
 
 import httpx
 import tenacity
 from protego import Protego
 
+from trialscrape.addresses import mask_passwords, may_lead_to, resolve_path
 from trialscrape.pace import Pace, Paced, Run, Stopped
 from trialscrape.replies import Ask, Reply, Result, pause_message, reply_of, reply_to_failure
 from trialscrape.settings import Settings
@@ -147,7 +146,8 @@ class Fetcher:
         self._run.check()
         target = _target(url)
         if isinstance(target, str):
-            return Fetched("network_error", url, url, message=target)
+            shown = mask_passwords(url)
+            return Fetched("network_error", shown, shown, message=target)
         ask = Ask(limit=limit or self._settings.body_limit, headers=_conditions(validators))
         return replace(self._follow(target, ask), url=url)
 
@@ -182,7 +182,7 @@ class Fetcher:
     def _refusal(self, target: httpx.URL, ask: Ask) -> Reply | None:
         """Return why an address is not asked for, or None where it may be."""
         forbidden = self._settings.forbidden_path
-        if _plain_path(target).startswith(forbidden):
+        if may_lead_to(_split_path(target)[0], forbidden):
             found = (
                 f"expected a page that may be asked for, found {target}; {forbidden} is never asked for: leave it out"
             )
@@ -277,8 +277,8 @@ class Fetcher:
 
 
 def _target(url: str) -> httpx.URL | str:
-    """Return the address to ask for, or what is wrong with it."""
-    expected = f"expected an address as https://ctv.veeva.com/study/<slug>, found {url!r}"
+    """Return the address to ask for, the dots of its path resolved, or what is wrong with it."""
+    expected = f"expected an address as https://ctv.veeva.com/study/<slug>, found {mask_passwords(url)!r}"
     try:
         target = httpx.URL(url)
         host = target.raw_host.decode("ascii")
@@ -290,7 +290,8 @@ def _target(url: str) -> httpx.URL | str:
         return f"{expected}; leave out the name and password"
     if max(map(len, host.split("."))) > _LABEL or (target.port is not None and not 0 < target.port < _PORTS):
         return f"{expected}; its host or port cannot exist"
-    return target
+    path, query = _split_path(target)
+    return target.copy_with(raw_path=f"{resolve_path(path)}{query}".encode("ascii"))
 
 
 _LABEL, _PORTS = 63, 65536  # RFC 1035: octets of a label; TCP: number of ports
@@ -304,9 +305,10 @@ def _robots_url(url: httpx.URL) -> httpx.URL:
     return url.copy_with(raw_path=b"/robots.txt", fragment=None)
 
 
-def _plain_path(url: httpx.URL) -> str:
-    """Return the path as a server may take it: unquoted, in lower case, without doubled slashes."""
-    return re.sub("/{2,}", "/", unquote(url.path)).lower()
+def _split_path(url: httpx.URL) -> tuple[str, str]:
+    """Return the path as it is sent, and the query with its `?`."""
+    path, mark, query = url.raw_path.decode("ascii").partition("?")
+    return path, mark + query
 
 
 def _conditions(validators: Validators | None) -> tuple[tuple[str, str], ...]:
@@ -321,9 +323,9 @@ def _next(location: str, seen: list[httpx.URL], most: int) -> httpx.URL | str:
     """Return where a redirect leads, or why it is not followed."""
     here = seen[-1]
     expected = f"expected a page or a redirect within {here.scheme}://{here.netloc.decode('ascii')}, found that {here}"
-    there = here.join(location)
-    if isinstance(_target(str(there)), str) or _site(there) != _site(here):
-        return f"{expected} redirects to {location!r}; give that address if it is the one wanted"
+    there = _target(str(here.join(location)))
+    if isinstance(there, str) or _site(there) != _site(here):
+        return f"{expected} redirects to {mask_passwords(location)!r}; give that address if it is the one wanted"
     if there in seen:
         return f"{expected} redirects in a circle, to {there}; look at it in a browser"
     if len(seen) > most:

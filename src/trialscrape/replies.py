@@ -1,6 +1,7 @@
 """What one request gave, be it an answer or a failure, and whether to ask again."""
 
 import re
+import ssl
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Literal
 
 import httpx
 
+from trialscrape.addresses import mask_passwords
 from trialscrape.bodies import Broken, Larger, drain, whole_body
 from trialscrape.settings import Settings
 
@@ -20,7 +22,7 @@ Result = Literal[
     "rate_limited",  # 429 to the last, or a longer pause asked for than the settings allow
     "timeout",
     "network_error",  # no whole answer, or a redirect that is not followed
-    "server_error",  # 5xx to the last
+    "server_error",  # 5xx, 408 or 425 to the last
     "too_large",
 ]
 
@@ -59,14 +61,17 @@ def reply_of(response: httpx.Response, ask: Ask, settings: Settings) -> Reply:
         return Reply("not_modified", status=status, headers=headers)
     if response.has_redirect_location:
         return Reply("network_error", status=status, headers=headers, location=headers["location"])
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if status in _MAY_PASS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return _busy(response, settings)
     found = f"expected a page at {response.url}, found HTTP {status} {response.reason_phrase}".rstrip()
     return Reply("http_status", f"{found}; check the address", status=status, headers=headers)
 
 
+_MAY_PASS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS}
+
+
 def _busy(response: httpx.Response, settings: Settings) -> Reply:
-    """Return what 429 and 5xx mean: ask again, unless the host wants a longer pause than the run will make."""
+    """Return what 408, 425, 429 and 5xx mean: ask again, unless the host wants a longer pause than a run makes."""
     status, headers = response.status_code, response.headers
     result: Result = "rate_limited" if status == httpx.codes.TOO_MANY_REQUESTS else "server_error"
     pause = _retry_after(headers, datetime.now(UTC))
@@ -110,7 +115,11 @@ def _date(text: str) -> datetime | None:
 
 def reply_to_failure(error: Exception, target: httpx.URL, ask: Ask, settings: Settings) -> Reply | None:
     """Return what an error means, or None where it is none of the network's."""
-    expected = f"expected the whole of {target}, found"
+    through = f" through the proxy {mask_passwords(settings.proxy)}" if settings.proxy else ""
+    expected = f"expected the whole of {target}{through}, found"
+    if reason := _distrust(error):
+        found = f"a certificate that is not trusted ({reason})"
+        return Reply("network_error", f"{expected} {found}; look at the address in a browser")
     match error:
         case Larger():
             return Reply("too_large", f"{expected} more than {ask.limit} bytes; raise the body limit if that is right")
@@ -126,8 +135,21 @@ def reply_to_failure(error: Exception, target: httpx.URL, ask: Ask, settings: Se
         case httpx.RemoteProtocolError() | httpx.InvalidURL():
             # Not the transport's, which has other errors: the client reads Location even where it follows none.
             return Reply("network_error", f"{expected} a redirect to no address ({error}); look at it in a browser")
+        case httpx.ProxyError():
+            # Its answer to CONNECT, as "407 Proxy Authentication Required"; a 5xx is about the host behind it.
+            passes = not str(error).startswith("4")
+            return Reply("network_error", f"{expected} its refusal ({error}); check the proxy", again=passes)
         case httpx.HTTPError():
             found = str(error) or type(error).__name__
             return Reply("network_error", f"{expected} a broken connection ({found}); try again later", again=True)
         case _:
             return None
+
+
+def _distrust(error: BaseException | None) -> str:
+    """Return what is wrong with a certificate that an error is about, or nothing where it is about something else."""
+    while error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__context__  # httpcore's pool takes the cause away
+    return ""

@@ -7,12 +7,14 @@ The words behind a field say how sure it is: *known* is published, *fairly* is s
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from trialscrape.addresses import mask_passwords
 from trialscrape.errors import TrialscrapeError
 
 PREFIX = "TRIALSCRAPE_"
@@ -73,6 +75,8 @@ class Settings:
     """A robots.txt that asks for a longer delay than this is taken as a refusal. *guess*"""
     contact: str = ""
     """Whom the site may write to: a mail address or URL, sent in the User-Agent."""
+    proxy: str = field(default="", repr=False)
+    """HTTP proxy for all requests, as `http://user:password@host:3128`; those of the environment are not used."""
 
     max_age: timedelta = timedelta(days=7)
     """A kept page younger than this is not asked for again. *guess*: how often pages change is unknown"""
@@ -107,7 +111,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("site", "registry"):
-            _check_origin(name, getattr(self, name))
+            address = getattr(self, name)
+            bare = _is_origin(address, "http", "https") and "@" not in address
+            _check(name, "scheme and host, as https://ctv.veeva.com", address, good=bare)
+        good_proxy = not self.proxy or _is_origin(self.proxy, "http")
+        _check("proxy", "an address as http://host:3128", self.proxy, good=good_proxy)
         for name in ("study_path", "forbidden_path"):
             path = getattr(self, name)
             _check(name, "a path that starts with /", path, good=path.startswith("/"))
@@ -145,7 +153,7 @@ class Settings:
     @property
     def user_agent(self) -> str:
         """Name, version and contact, as every request says them."""
-        product = f"trialscrape/{version('trialscrape')}"
+        product = f"trialscrape/{_version()}"
         return f"{product} (+{self.contact})" if self.contact else product
 
     def study_url(self, slug: str) -> str:
@@ -161,6 +169,11 @@ class Settings:
         return f"{self.registry.rstrip('/')}/api/v2/studies?filter.ids={','.join(nct_ids)}&pageSize={_MOST_IDS}"
 
 
+@cache
+def _version() -> str:
+    return version("trialscrape")  # reads a file of the installation
+
+
 # Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
 _LEAST, _MOST = 1e-9, 1e9  # what clocks and sockets can still wait for
 _MOST_IDS = 1000  # the registry's largest page
@@ -169,7 +182,7 @@ _MAY_BE_ZERO = {"retries", "redirects", "backoff", "backoff_limit", "retry_after
 
 def _check(name: str, expected: str, found: object, *, good: bool) -> None:
     if not good:
-        raise SettingsError(f"setting {name}: expected {expected}, found {str(found)!r}")
+        raise SettingsError(f"setting {name}: expected {expected}, found {mask_passwords(str(found))!r}")
 
 
 def _check_number(name: str, value: float) -> None:
@@ -179,15 +192,14 @@ def _check_number(name: str, value: float) -> None:
     _check(name, f"a number from {_LEAST:g} to {_MOST:g}", value, good=value == 0 or _LEAST <= value <= _MOST)
 
 
-def _check_origin(name: str, value: str) -> None:
-    expected = "scheme and host, as https://ctv.veeva.com"
+def _is_origin(address: str, *schemes: str) -> bool:
+    """Tell whether an address is a scheme and a host, and perhaps a name and password, and nothing more."""
     try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(address)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        good = False
-    bare = good and parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in value)
-    _check(name, expected, value, good=bare)
+        return False
+    return good and parts.path in ("", "/") and not (parts.query or parts.fragment)
 
 
 def _read(variable: str, text: str, default: object) -> object:

@@ -46,13 +46,11 @@ Output = Annotated[
 
 @contextmanager
 def ends_in_words(how_to_go_on: str = "") -> Iterator[None]:
-    """Tell what ended a command early: an error of ours or of the disk in one line, Ctrl-C with how to go on."""
+    """Tell what ended a command early: an error of ours in one line, Ctrl-C with how to go on."""
     try:
         yield
-    except BrokenPipeError:
-        raise
-    except (TrialscrapeError, OSError) as error:
-        tell(str(error) if isinstance(error, TrialscrapeError) else f"expected to write, found: {error}")
+    except TrialscrapeError as error:
+        tell(str(error))
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         tell(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")

@@ -10,7 +10,9 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from operator import attrgetter
 from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpcore
 import httpx
@@ -39,10 +41,14 @@ def make_client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Cli
 
 
 def trace_of(sent: Callable[[], None]) -> Callable[[str, dict[str, Any]], None]:
-    """Make the `trace` extension of httpcore that calls `sent` when the head of a request is sent."""
+    """Make the `trace` extension of httpcore that calls `sent` when the head of a request is sent to its host."""
+    to_proxy = False
 
-    def trace(name: str, _info: dict[str, Any]) -> None:
-        if name == "http11.send_request_headers.complete":
+    def trace(name: str, info: dict[str, Any]) -> None:
+        nonlocal to_proxy
+        if name == "http11.send_request_headers.started":
+            to_proxy = info["request"].method == b"CONNECT"
+        elif name == "http11.send_request_headers.complete" and not to_proxy:
             sent()
 
     return trace
@@ -142,6 +148,7 @@ class Transport(httpx.BaseTransport):
             max_keepalive_connections=settings.concurrency,
             keepalive_expiry=30.0,
             network_backend=wire,
+            proxy=_proxy(settings.proxy),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -165,6 +172,19 @@ class Transport(httpx.BaseTransport):
         self._pool.close()
 
 
+def _proxy(address: str) -> httpcore.Proxy | None:
+    parts = urlsplit(address)
+    if not parts.hostname:
+        return None
+    name, password = (unquote_to_bytes(each or "") for each in (parts.username, parts.password))
+    url = httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
+    return httpcore.Proxy(url, auth=(name, password) if parts.username else None)
+
+
+# Bytes that arrived with an answer and are not part of it; httpcore knows them, but has no public name for them.
+_bytes_behind = attrgetter("stream._stream._connection._h11_state.trailing_data")
+
+
 class _Incoming(httpx.SyncByteStream):
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer
@@ -174,6 +194,10 @@ class _Incoming(httpx.SyncByteStream):
             yield from self._answer.iter_stream()
 
     def close(self) -> None:
+        # They would be taken for the answer to the next request; a closed connection gets none.
+        behind, _ = _bytes_behind(self._answer)
+        if behind:
+            self._answer.extensions["network_stream"].close()
         self._answer.close()
 
 
@@ -184,5 +208,7 @@ def _as_httpx() -> Iterator[None]:
         yield
     except httpcore.TimeoutException as error:
         raise httpx.TimeoutException(str(error)) from error
+    except httpcore.ProxyError as error:
+        raise httpx.ProxyError(str(error)) from error
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
         raise httpx.NetworkError(str(error)) from error
