@@ -131,7 +131,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"{UNKNOWN}: not_found: the registry has no study {UNKNOWN}; check the id",
-        "3 ids: 2 ok, 1 not_found; 5 requests; records in trials.jsonl",
+        "3 ids: 2 ok, 1 not_found; 4 requests; records in trials.jsonl",
     ]
     records, outcomes = run.written()
     address = f"{run.replica.url}/study/"
@@ -143,7 +143,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
         for values in (
             [IDS[1], "ok", address + STUDIES[1].slug, 2, "nct_id", None],
             [UNKNOWN, "not_found", None, 1, None, f"the registry has no study {UNKNOWN}; check the id"],
-            [IDS[0], "ok", address + STUDIES[0].slug, 2, "nct_id", None],
+            [IDS[0], "ok", address + STUDIES[0].slug, 1, "nct_id", None],
         )
     ]
     assert list(rows(outcomes)[0]) == FIELDS
@@ -153,7 +153,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
 
 def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
     done = run("scrape", *IDS[:2])
-    assert (done.returncode, done.stderr) == (0, "2 ids: 2 ok; 4 requests\n")
+    assert (done.returncode, done.stderr) == (0, "2 ids: 2 ok; 3 requests\n")
     assert [row["nct_id"] for row in rows(done.stdout)] == IDS[:2]
     run.replica.requests.clear()
     again = run("scrape", *IDS[:2])
@@ -180,7 +180,7 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
     assert [re.sub(r"trialscrape/\S+", "trialscrape", line) for line in done.stdout.splitlines()] == [
         "robots.txt first, at most 500 requests a second, as trialscrape (+a@b.example)",
         f"{IDS[0]}: nothing, {url}/study/{STUDIES[0].slug} is kept and young enough",
-        f"{IDS[1]}: GET {url}/api/v2/studies/{IDS[1]}, then {url}/study/… by its titles",
+        f"{IDS[1]}: {url} in a list with others, then GET {url}/study/… by its titles",
         "trees: nothing, it is no id, address or slug",
         f"{STUDIES[3].slug}: GET {url}/study/{STUDIES[3].slug}",
     ]
@@ -440,7 +440,45 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     assert run.replica.requests == []
     # The imported pages need not be asked for: only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")
-    assert (taken.stderr, taken.stdout) == ("3 ids: 3 cached; 3 requests\n", records)
+    assert (taken.stderr, taken.stdout) == ("3 ids: 3 cached; 1 requests\n", records)
+
+
+def without_identifiers(one: Study) -> Study:
+    """Return a study whose page shows no identifier."""
+    return replace(one, page=changed(one, f"{one.nct_id}\nIAM-7 (Other Identifier)\n\n", ""))
+
+
+def by_id(lines: str) -> dict[str | None, Trial]:
+    """Give records by their ids, in the order of those: a store has them as they came."""
+    records = [Trial.model_validate_json(line) for line in lines.splitlines()]
+    return {record.nct_id: record for record in sorted(records, key=lambda record: str(record.nct_id))}
+
+
+def test_scrape_and_parse_of_a_kept_page_give_the_same_record(run: Runner) -> None:
+    odd = replace(without_identifiers(STUDIES[1]), aliases=("NCT99009001",))
+    run.replica.site = Site(studies=(STUDIES[0], odd))
+    address = f"{run.replica.url}/study/{STUDIES[0].slug}"
+    scraped = by_id(run("scrape", f"{address}?comeFrom=%7B%22type%22%3A%22site%22%7D", odd.nct_id).stdout)
+    parsed = by_id(run("parse", "trialscrape.db").stdout)
+    assert list(parsed) == list(scraped) == [IDS[0], odd.nct_id]
+    assert [record.source.url for record in parsed.values()] == [address, f"{run.replica.url}/study/{odd.slug}"]
+    for nct_id, record in parsed.items():
+        assert record.source.file == f"trialscrape.db!{record.source.url}"
+        source = record.source.model_copy(update={"file": None})
+        assert record.model_copy(update={"source": source}) == scraped[nct_id]
+    # Asked for by another id, the page is still that study's.
+    assert list(by_id(run("scrape", "NCT99009001").stdout)) == [odd.nct_id]
+    assert by_id(run("parse", "trialscrape.db").stdout) == parsed
+
+
+def test_a_page_that_changed_since_is_no_longer_known_to_be_an_ids(run: Runner) -> None:
+    odd = without_identifiers(STUDIES[1])
+    run.replica.site = Site(studies=(odd,))
+    run("scrape", odd.nct_id)
+    run.replica.site = Site(studies=(replace(odd, page=changed(odd, "sit under", "lie under")),))
+    run("scrape", STUDIES[1].slug, "--max-age", "0")
+    (record,) = rows(run("parse", "trialscrape.db").stdout)
+    assert (record["nct_id"], record["warnings"]) == (None, [])
 
 
 def bare(lines: str) -> list[dict[str, object]]:
@@ -473,7 +511,7 @@ def changed(one: Study, old: str, new: str) -> bytes:
 
 PLAIN = [study(number) for number in range(2000, 2036)]
 ODD = {
-    3: replace(PLAIN[3], page=changed(PLAIN[3], f"{PLAIN[3].nct_id}\nIAM-7 (Other Identifier)\n\n", "")),
+    3: without_identifiers(PLAIN[3]),
     7: replace(PLAIN[7], page=None),
     11: replace(PLAIN[11], page=PAGE.encode()),
     19: with_old_id(PLAIN[19]),
@@ -571,8 +609,10 @@ def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> i
     """Start the run again and again, kill it each time, until it is done. Give how often it was killed."""
     finished: set[str] = set()
     kept: set[str] = set()
+    answered: set[str] = set()
     for kills in count():
         # Each go has its own name, since what a killed one has sent may come in late.
+        answered = answered_in(run) if kills else set()
         mine = asked_by(run, name := f"{run.folder.name}-{kills}")
         process = starter.start(run.folder, name, GO_ON)
         wait_for(lambda: is_over(process) or mine())  # noqa: B023  it is called before the next go
@@ -583,11 +623,21 @@ def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> i
         assert not finished & ids_of(mine()) - {MAY_PASS}
         assert not kept & set(mine())
         assert kept <= kept_in(run)
+        assert not answered & set(mine())
         finished, kept = finished_in(run, FORTY), kept_in(run)
         if code == 1 or (not finished and (run.folder / "trials.outcomes.jsonl").exists()):
             return kills
         assert code == -signal.SIGKILL
     raise AssertionError
+
+
+def answered_in(run: Runner) -> set[str]:
+    """Give the registry's addresses whose answers are kept in a folder's store, and that of a list if there is any."""
+    key = key_of(FORTY, Settings(site=run.replica.url, registry=run.replica.url))
+    with Store.open(run.folder / "trialscrape.db", lock=False) as store:
+        answers = {nct_id: store.kept_answer(key, nct_id) for nct_id in FORTY}
+    alone = {f"/api/v2/studies/{nct_id}" for nct_id, answer in answers.items() if answer and answer.answer}
+    return alone | {"/api/v2/studies"} if any(answers.values()) else set()
 
 
 def asked_by(run: Runner, name: str) -> Callable[[], list[str]]:

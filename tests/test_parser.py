@@ -33,6 +33,11 @@ def test_the_page_is_read_without_doubt() -> None:
     assert trial.unparsed == ()
 
 
+def test_how_a_visitor_came_is_no_part_of_the_address() -> None:
+    url = 'https://example.org/study/tree?comeFrom={"type":"site","slug":"a-clinic"}'
+    assert trialscrape.parse(PAGE, url=url).source.url == "https://example.org/study/tree"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [

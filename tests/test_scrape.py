@@ -669,6 +669,40 @@ def test_a_run_that_was_finished_but_not_ended_is_given_again(replica: Replica, 
     assert [each.outcome for each in ask(replica, store, NCT_ID, OTHER)] == ["cached", "not_found"]
 
 
+def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: Path) -> None:
+    site = many(1000)
+    with Replica(site) as replica, Store.open(store) as opened:
+        opened.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
+        found = ask(replica, opened, *ids(site), rate=100_000.0)
+    assert [each.outcome for each in found] == ["ok"] * 1000
+    assert sum(each.attempts for each in found) == len(paths(replica)) == 1002
+    assert paths(replica).count(LIST) == 2
+
+
+def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
+    site = many(30)
+    with Replica(site) as replica:
+        settings = quick(replica.url, read_timeout=10.0, registry_batch=20)
+        undisturbed = list(scrape(ids(site), store=store.with_name("other.db"), settings=settings))
+        replica.requests.clear()
+        for _ in range(5):
+            run = scrape(ids(site), store=store, settings=settings)
+            assert next(run).outcome == "ok"
+            run.close()  # type: ignore[attr-defined]
+        assert list(scrape(ids(site), store=store, settings=settings)) == undisturbed
+    assert paths(replica).count(LIST) == 2
+    assert len(paths(replica)) < 32 + 5 * 10  # what was under way when it stopped
+
+
+def test_duplicates_of_a_title_are_tried_until_the_id_is_the_right_one(store: Path) -> None:
+    wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
+    copies = [replace(wrong, slug=f"{SLUG}-{number}") for number in (1, 2, 4)]
+    with Replica(Site(studies=(wrong, *copies, replace(ONE, slug=f"{SLUG}-3")))) as replica:
+        (found,) = ask(replica, store, NCT_ID)
+        assert (found.outcome, found.url) == ("ok", f"{replica.url}{PATH}-3")
+        assert paths(replica) == [REGISTRY, PATH, *(f"{PATH}-{number}" for number in (1, 2, 3))]
+
+
 # The process that looks up 10,000 ids tells its memory after 2,000 and 10,000 of them: the kilobytes that are its own,
 # and the objects that Python holds.
 MANY = """

@@ -223,6 +223,7 @@ def test_memory_does_not_grow_with_the_file(kind: str) -> None:
         (f"{SITE}/study/knee-pain", "knee-pain"),
         (f"{SITE}/study/knee-pain/", "knee-pain"),
         (f"{SITE}/study/knee-pain?x=/study/y#z", "knee-pain"),
+        (f"{SITE}/study/knee-pain?comeFrom=%7B%22type%22%3A%22site%22%7D", "knee-pain"),
         (f"{SITE}/study/", None),
         (f"{SITE}/study/a/b", None),
         (f"{SITE}/studies/a", None),

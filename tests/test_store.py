@@ -16,6 +16,7 @@ import pytest
 
 from trialscrape import database as database_module
 from trialscrape.database import APPLICATION_ID, MIGRATIONS
+from trialscrape.sources import Saved, pages_in
 from trialscrape.store import Fetched, KeptAnswer, Match, Row, Store, StoreError, run_key
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -194,6 +195,21 @@ def test_a_body_that_was_damaged_is_never_given(path: Path) -> None:
         f"{path}: the body of {URL} kept at 2026-03-01T12:00:00Z is not what was written: the file is damaged; keep a"
         " copy, and start with a new store"
     )
+
+
+def test_the_pages_of_a_store_come_with_all_that_parsing_needs(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(Fetched(URL, f"{URL}-1", NOON, 200, b"body", content_type="text/html; charset=windows-1251"))
+        store.set_match("NCT99000009", URL, Match("title+facts", "NCT99000001"))
+    assert list(pages_in(str(path))) == [
+        Saved(
+            file=f"{path}!{URL}",
+            url=f"{URL}-1",
+            page=b"body",
+            content_type="text/html; charset=windows-1251",
+            match=Match("title+facts", "NCT99000001"),
+        )
+    ]
 
 
 # Ids

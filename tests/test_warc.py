@@ -179,6 +179,7 @@ FORMS = {
     "deflate": response(zlib.compress(HTML), Content_Encoding="deflate"),
     "both": response(chunked(gzip.compress(HTML)), Content_Encoding="GZIP", Transfer_Encoding="Chunked"),
     "text": response(Content_Type="Text/Plain; charset=utf-8"),
+    "reached from a research site": response(url=f"{URL}?comeFrom=%7B%22type%22%3A%22site%22%7D"),
     "no type": ("response", URL, "200 OK", {}, HTML),
 }
 
