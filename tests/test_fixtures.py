@@ -32,9 +32,9 @@ Details and patient eligibility|Enrollment|Sex|Ages|Volunteers|Inclusion criteri
 Inclusion and exclusion criteria|Primary purpose|Allocation|Interventional model|Masking|Trial documents
 Trial contacts and locations|Loading...|Central trial contact|Data sourced from clinicaltrials.gov"""
 FOOTER = "Clinical trials|Find clinical trialsTrials by location|Research sites|Resources|Legal"
-CHROME = {*re.split(r"[|\n]", HEADINGS), *FOOTER.split("|"), "ClinicalTrials.Veeva", "Menu"}
+CHROME = {*re.split(r"[|\n]", HEADINGS), *FOOTER.split("|"), "ClinicalTrials.Veeva", "Menu", "<!-- -->"}
 COPYRIGHT = re.compile(r"© Copyright 20[0-9]{2} Veeva Systems")
-WARNINGS = """ambiguous_arms ambiguous_heading criteria_too_deep cut_page enrollment_differs groups_differ
+WARNINGS = """ambiguous_arms ambiguous_heading criteria_too_deep cut_page doubtful_side enrollment_differs groups_differ
 guessed_charset missing_section stripped_page undecodable_bytes unknown_heading unknown_label
 unlisted_treatment unreadable_line"""
 

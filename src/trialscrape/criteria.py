@@ -155,9 +155,11 @@ class _Sides:
         running = line.marker is None and (line.indent > _COLUMN_0 or not line.after_blank)
         found = read_subheading(line.text, item=line.marker is not None, running=running)
         before = self.side
-        side = before if found and found.sides == {before} else found and found.side
-        if side:
-            self._name(line, side)
+        if found and found.side:
+            self._name(line, found.side)
+        elif found and found.sides == {before}:
+            self._settle()
+            self._floor = min(self._floor, line.indent)
         elif found:
             self._lose(line, found)
         else:
@@ -166,7 +168,8 @@ class _Sides:
 
     def doubts(self) -> tuple[Doubt, ...]:
         """Give every doubt, when all lines are read."""
-        return (*self._doubts, *([self._pending] if self._pending else ()))
+        self._settle()
+        return tuple(self._doubts)
 
     def _name(self, line: _Line, side: Side) -> None:
         self._pending = None
@@ -178,16 +181,14 @@ class _Sides:
         self.side = side
 
     def _lose(self, line: _Line, found: Subheading) -> None:
-        doubt = _doubt(line, "a heading that names one side", "what follows is unassigned")
-        self._pending = doubt if found.alone else None
+        self._settle()
+        self._pending = _doubt(line, "a heading that names one side", "what follows is unassigned")
         if not found.alone:
-            self._doubts.append(doubt)
+            self._settle()
         self._forget()
 
     def _go_on(self, line: _Line) -> None:
-        if self._pending:
-            self._doubts.append(self._pending)
-            self._pending = None
+        self._settle()
         if line.indent == _COLUMN_0 or (self._is_over_nothing and not line.marker):
             return
         if self._is_over_nothing:
@@ -195,6 +196,11 @@ class _Sides:
         elif line.indent < self._floor:
             self._pending = _doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
             self._forget()
+
+    def _settle(self) -> None:
+        if self._pending:
+            self._doubts.append(self._pending)
+            self._pending = None
 
     def _forget(self) -> None:
         self.side, self._floor, self._is_over_nothing = None, _COLUMN_0, False

@@ -3,7 +3,8 @@
 Of a page that was read without doubt, the lines that are not blank come back in their order, known chrome aside. What
 the record does not hold is written in one canonical way: indents follow the nesting of the criteria, and blank lines
 stand between blocks only. A stripped page comes back stripped. A section for both sides comes back as its unassigned
-criteria, then inclusion, then exclusion: how they alternated on the page is not in the record.
+criteria, then inclusion, then exclusion: how they alternated on the page is not in the record. Of a page with two
+sections, what is unassigned comes last.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -149,6 +150,7 @@ _HEAD = (
 _TWO_SIDES = (
     _Row("Inclusion criteria", _side("inclusion"), always=True),
     _Row("Exclusion criteria", _side("exclusion"), always=True),
+    _Row("", _side("unassigned")),
 )
 _COMBINED = (_Row("Inclusion and exclusion criteria", _both_sides),)
 _TAIL = (
