@@ -79,14 +79,14 @@ E, N = "Experimental", "No Intervention"
 def test_one_reading(text: str, groups: int, expected: list[object]) -> None:
     reading = read(text, groups)
     assert shape(reading) == expected
-    assert reading.readings == (len(expected) == groups)
+    assert (reading.decided != "choice") == (len(expected) == groups)
     assert reading.unlisted == ((3,) if "Drug: C" in text else ())
 
 
 def test_two_readings_are_told() -> None:
     reading = read("x\nDescription:\np\nq\nTreatment:\nDrug: A\ny\nDescription:\np\nq\nTreatment:\nDrug: B", 3)
     assert len(reading.arms) == 3
-    assert reading.readings == 2
+    assert reading.decided == "choice"
 
 
 def test_an_unlisted_treatment_is_read_and_told() -> None:
@@ -98,13 +98,13 @@ def test_an_unlisted_treatment_is_read_and_told() -> None:
 def test_a_count_that_no_reading_has() -> None:
     reading = read("x\nExperimental group\nTreatment:\nDrug: A", 3)
     assert shape(reading) == [("x", E, None, ["A"])]
-    assert reading.readings == 0
+    assert reading.decided == "lines"
 
 
 def test_without_a_count_the_fewest_arms_are_read() -> None:
     reading = read("x\nDescription:\np\ny\nTreatment:\nDrug: A", None)
     assert shape(reading) == [("x", None, "p\ny", ["A"])]
-    assert reading.readings == 2
+    assert reading.decided == "choice"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_empty_label_is_no_hindrance(empty: str) -> None:
 
 
 def test_lines_that_are_no_arms_are_left() -> None:
-    assert read("just\nsome\nprose", 2) == arms.Reading((), 0, 0, (), ())
+    assert read("just\nsome\nprose", 2) == arms.Reading((), 0, (), "lines", (), ())
     assert read("x\nExperimental group\n\njust prose", 1).used == 2
 
 
@@ -149,4 +149,4 @@ def test_hostile_blocks_end(line: str) -> None:
     """A reading that is not linear in the lines would take hours here."""
     assert read("\n".join([line] * 100_000), 1_000).used <= 100_000
     block = ["x", "Experimental group", "Description:", line, "Treatment:", "Drug: A"] * 20_000
-    assert len(read("\n".join(block), 20_000).arms) <= arms.MAX_GROUPS + 1
+    assert len(read("\n".join(block), 20_000).arms) <= arms.MAX_LINES

@@ -35,7 +35,7 @@ FOOTER = "Clinical trials|Find clinical trialsTrials by location|Research sites|
 CHROME = {*re.split(r"[|\n]", HEADINGS), *FOOTER.split("|"), "ClinicalTrials.Veeva", "Menu"}
 COPYRIGHT = re.compile(r"© Copyright 20[0-9]{2} Veeva Systems")
 WARNINGS = """ambiguous_arms ambiguous_heading criteria_too_deep cut_page enrollment_differs groups_differ
-guessed_charset missing_section stripped_page undecodable_bytes unknown_heading unknown_label
+guessed_charset missing_section placebo_differs stripped_page undecodable_bytes unknown_heading unknown_label
 unlisted_treatment unreadable_line"""
 
 

@@ -203,17 +203,36 @@ def participants(draft: Draft, section: Section) -> None:
     listed = {f"{i.type.label}: {i.name}" for i in draft.values.get("interventions", ())}
     groups = sentence.groups if sentence else None
     complete = draft.complete or section.stop < len(draft.lines)
-    reading = arms.read(draft.lines[start:stop], listed, groups, complete=complete)
+    study_type = draft.values.get("study_type")
+    observational = study_type is not None and study_type.code == "OBSERVATIONAL"
+    reading = arms.read(draft.lines[start:stop], listed, groups, complete=complete, observational=observational)
     if reading.arms:
         draft.put("arms", reading.arms, start, start + reading.used)
+        for index in reading.left:
+            draft.taken[start + index] = 0
         _check_arms(draft, reading, start)
-    if sentence and len(reading.arms) != sentence.groups and draft.form == "full" and complete:
-        found = f"expected {sentence.groups} arms by this line, found {len(reading.arms)}"
-        draft.warn("groups_differ", section.heading, found)
+    if sentence and draft.form == "full":
+        _check_sentence(draft, section.heading, complete=complete)
+
+
+def _check_sentence(draft: Draft, heading: int, *, complete: bool) -> None:
+    sentence, read = draft.values["participants"], draft.values.get("arms", ())
+    if len(read) > sentence.groups or (complete and len(read) < sentence.groups):
+        message = f"expected {sentence.groups:,} arms by this line, found {len(read):,}"
+        draft.warn("groups_differ", heading, message)
+    types = {arm.type.code for arm in read if arm.type}
+    if not complete or not types:
+        return
+    # A sham comparator is not counted: no page shows whether the site calls it a placebo group.
+    if sentence.placebo_group and types.isdisjoint({"PLACEBO_COMPARATOR", "SHAM_COMPARATOR", None}):
+        draft.warn("placebo_differs", heading, "expected an arm of type 'Placebo Comparator' by this line, found none")
+    elif not sentence.placebo_group and "PLACEBO_COMPARATOR" in types:
+        message = "expected no arm of type 'Placebo Comparator' by this line, found one"
+        draft.warn("placebo_differs", heading, message)
 
 
 def _check_arms(draft: Draft, reading: arms.Reading, start: int) -> None:
-    if reading.readings > 1:
+    if reading.decided == "choice":
         draft.warn("ambiguous_arms", start, "expected one way to tell the arms apart, found several; one was taken")
     for index in reading.unknown_types:
         line = draft.lines[start + index].strip(" ")

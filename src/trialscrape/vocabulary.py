@@ -86,6 +86,7 @@ ARM_TYPE = {
     "Active Comparator": "ACTIVE_COMPARATOR",
     "Experimental": "EXPERIMENTAL",
     "No Intervention": "NO_INTERVENTION",
+    "Other": "OTHER",
     "Placebo Comparator": "PLACEBO_COMPARATOR",
     "Sham Comparator": "SHAM_COMPARATOR",
 }
