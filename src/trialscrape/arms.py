@@ -18,7 +18,7 @@ from trialscrape.records import Arm
 from trialscrape.values import intervention, term
 from trialscrape.vocabulary import ARM_TYPE
 
-MAX_LINES = 10_000
+MAX_LINES = 5_000
 """Lines of the block beyond this are not read, which bounds the time and memory that a page can cost."""
 
 _LABELS = ("Description:", "Treatment:")
@@ -37,7 +37,7 @@ class _Grammar(NamedTuple):
     Attributes:
         above: For each part, the parts that the line above may play. The last line may play what a name may follow.
         moves: For each look of a line, the parts that it may play, each with the parts above.
-        guesses: Whether a name may stand alone or be a label's words; only the number of arms makes that credible.
+        guesses: Whether it reads what no page shows; that is believed only where the number of arms confirms it.
         rivals: The grammar whose other readings make one of this grammar doubtful; without it, every one is.
     """
 
@@ -47,13 +47,13 @@ class _Grammar(NamedTuple):
     rivals: "_Grammar | None"
 
 
-def _grammar(above: dict[str, str], rivals: _Grammar | None = None, **also: str) -> _Grammar:
+def _grammar(above: dict[str, str], rivals: _Grammar | None = None, *, guesses: bool = False, **also: str) -> _Grammar:
     """Make a grammar; `also` says which more lines than usual may play a part."""
     moves: dict[str, list[tuple[str, str]]] = {look: [] for look in "DTghxypq?"}
     for part, usual in _PLAYED_BY.items():
         for look in usual + also.get(part, ""):
             moves[look].append((part, above[part]))
-    return _Grammar(above, moves, "N" in above["N"] or "T" in also.get("N", ""), rivals)
+    return _Grammar(above, moves, guesses, rivals)
 
 
 _TYPED = {"N": "^GFPI", "G": "N", "D": "G", "F": "D", "P": "FP", "T": "GFP", "I": "TI"}
@@ -63,11 +63,11 @@ _MIXED = _TYPED | {"D": "GN", "T": "GFPN"}
 _HOLLOW = _MIXED | {"N": "^GFPIDT", "T": "GFPND"}  # a label may stand over nothing
 
 _ANY_TYPED = _grammar(_TYPED, N="?", G="h?", F="?", P="ghq?", I="y?")
-_ANY_UNTYPED = _grammar(_BARE, N="DT?", F="?", P="ghq?", I="y?")
-# The arms of an observational study have no type lines; those of any other have all one, or none.
+_ANY_UNTYPED = _grammar(_BARE, guesses=True, N="DT?", F="?", P="ghq?", I="y?")
+# The arms of an observational study have no type lines; those of any other all have one, or none has.
 _OBSERVATIONAL = (
     _grammar(_UNTYPED, _ANY_UNTYPED, P="gh"),
-    _grammar(_BARE, _ANY_UNTYPED, P="gh"),
+    _grammar(_BARE, _ANY_UNTYPED, guesses=True, P="gh"),
     _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y"),
     _ANY_UNTYPED,
 )
@@ -75,14 +75,15 @@ _INTERVENTIONAL = (
     _grammar(_TYPED, _ANY_TYPED),
     _grammar(_TYPED, _ANY_TYPED, G="h", I="y"),
     _ANY_TYPED,
-    _grammar(_TYPED, N="DT", G="h", F="DT", P="ghq", I="y"),
+    _grammar(_TYPED, guesses=True, N="DT", G="h", P="ghq", I="y"),
     _grammar(_UNTYPED, _ANY_UNTYPED, P="gh"),
     _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y"),
 )
 _ANY_STUDY = (
     _grammar(_MIXED, G="h", P="ghq", I="y"),
-    _grammar(_HOLLOW, G="h", P="ghq", I="y"),
-    _grammar(_HOLLOW, N="DT", G="h", F="DT", P="ghq", I="y"),
+    _grammar(_HOLLOW, guesses=True, G="h", P="ghq", I="y"),
+    _grammar(_TYPED, guesses=True, N="DT", G="h", F="DT", P="ghq", I="y"),
+    _grammar(_HOLLOW, guesses=True, N="DT", G="h", F="DT", P="ghq", I="y"),
 )
 
 
@@ -231,23 +232,18 @@ def _parse(looks: str, grammar: _Grammar, allowed: int, *, complete: bool) -> _P
 
 def _nearest(counts: int, allowed: int) -> int:
     """Choose the number of arms nearest to the largest allowed one; where all are allowed, the largest."""
-    wanted = len(bin(counts if allowed < 0 else allowed))
+    wanted = (counts if allowed < 0 else allowed).bit_length() - 1
     choices = [count for count in range(counts.bit_length()) if counts >> count & 1]
-    return min(choices, key=lambda count: abs(len(bin(1 << count)) - wanted))
+    return min(choices, key=lambda count: abs(count - wanted))
 
 
 def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
     """Find which parts each line may play, and how many arms there may be down to it, as far as the grammar goes."""
     ways: list[dict[str, _Counts]] = [{"^": (1, 0)}]
     for look in looks:
-        last, here = ways[-1], {}
+        here = {}
         for part, above in grammar.moves[look]:
-            some = many = 0
-            for other in above:
-                if other in last:
-                    a, b = last[other]
-                    many |= b | some & a
-                    some |= a
+            some, many = _join(ways[-1], above)
             if some:
                 here[part] = (some << 1, many << 1) if part == "N" else (some, many)
         if not here:
@@ -257,6 +253,7 @@ def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
 
 
 def _join(ways: dict[str, _Counts], parts: str) -> _Counts:
+    """Put the ways together in which a line may play one of these parts."""
     some = many = 0
     for part in parts:
         if part in ways:
@@ -278,14 +275,11 @@ def _parts(parse: _Parse) -> str:
 
 
 def _decided(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Literal["lines", "count", "choice"]:
-    """Compare a reading with all that the loosest grammar of its style finds."""
+    """Compare a reading with all others that the loosest grammar of its style finds in the same lines."""
     rivals = parse.grammar.rivals
     if rivals is None:
         return "choice"
-    ends = rivals.above["N"]
-    if not complete:
-        ends = "NGDFPTI"
-        looks = looks[:-1] + ("?" if looks[-1:] in "pqhy" else looks[-1:])
+    looks, ends = looks if complete else re.sub("[hypq]$", "?", looks), rivals.above["N"] if complete else "NGDFPTI"
     some, many = _join(_ways(looks[: parse.stop], rivals)[-1], ends)
     if some.bit_count() == 1 and not many:
         return "lines"
