@@ -35,7 +35,7 @@ FOOTER = "Clinical trials|Find clinical trialsTrials by location|Research sites|
 CHROME = {*re.split(r"[|\n]", HEADINGS), *FOOTER.split("|"), "ClinicalTrials.Veeva", "Menu", "<!-- -->"}
 COPYRIGHT = re.compile(r"© Copyright 20[0-9]{2} Veeva Systems")
 WARNINGS = """ambiguous_arms ambiguous_heading criteria_too_deep cut_page doubtful_side enrollment_differs groups_differ
-guessed_charset missing_section stripped_page undecodable_bytes unknown_heading unknown_label
+guessed_charset missing_section placebo_differs stripped_page undecodable_bytes unknown_heading unknown_label
 unlisted_treatment unreadable_line"""
 
 
@@ -281,6 +281,10 @@ LAYOUT_WARNINGS = {
     "cervicogenic-headache-dose-response.a.txt": ["unlisted_treatment"],
     "comparison-of-patient-comfort-after-two-anesthetic-protocols-for-injections-into-the-eye.a.txt": ["doubtful_side"],
     "letrozole-versus-clomifene-citrate-for-ovulation-induction.a.txt": ["unlisted_treatment"],
+    # The last line but one may be a treatment, or the name of the arm whose second line is cut.
+    "a-study-of-tocilizumab-in-combination-with-dmards-in-patients-with-moderate-to-severe-rheumatoid-art.a.txt": [
+        "ambiguous_arms"
+    ],
     # The mask writes a treatment's second mention in other words.
     "extension-at-10-years-of-the-observational-study-evaluating-efficacy-and-costs-of-secondary-prophy.a.txt": [
         "unlisted_treatment",

@@ -87,6 +87,18 @@ def test_how_a_visitor_came_is_no_part_of_the_address() -> None:
             "expected a known arm type, found 'Quiet Comparator group'; it is kept as it is",
         ),
         (
+            "2 patient groups",
+            "2 patient groups, including a placebo group",
+            "placebo_differs",
+            "expected an arm of type 'Placebo Comparator' by this line, found none",
+        ),
+        (
+            "Active Comparator group",
+            "Placebo Comparator group",
+            "placebo_differs",
+            "expected no arm of type 'Placebo Comparator' by this line, found one",
+        ),
+        (
             "A longer text about trees.",
             "Text.\n\nFull description\n\nMore.",
             "ambiguous_heading",
@@ -328,3 +340,78 @@ def test_a_combined_section_is_rendered_as_one() -> None:
 
 def test_a_file_name_that_is_no_text_is_written_out() -> None:
     assert trialscrape.parse(PAGE, file="\udcff").source.file == "\\udcff"
+
+
+ARMS = PAGE[PAGE.index("Forest\n") : PAGE.index("\n\nTrial documents")]
+
+
+def with_arms(arms: str, groups: str = "2 patient groups") -> str:
+    return with_((ARMS, arms), ("2 patient groups", groups))
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [
+        ("Placebo Comparator", "2 patient groups, including a placebo group"),
+        ("Sham Comparator", "2 patient groups, including a placebo group"),
+        ("Sham Comparator", "2 patient groups"),
+        ("Other", "2 patient groups"),
+    ],
+)
+def test_an_arm_type_agrees_with_the_sentence(kind: str, groups: str) -> None:
+    page = with_(("Active Comparator group", f"{kind} group"), ("2 patient groups", groups))
+    assert told(page) == []
+
+
+def test_a_type_that_nobody_has_met_may_be_the_placebo_group() -> None:
+    page = with_(("Active Comparator", "Quiet"), ("2 patient groups", "2 patient groups, including a placebo group"))
+    assert [code for code, _, _ in told(page)] == ["unknown_label"]
+
+
+def test_arms_without_types_say_nothing_of_a_placebo_group() -> None:
+    page = with_(
+        ("Interventional\n", "Observational\n"),
+        ("Forest\nExperimental group\n", "Forest\n"),
+        ("Office\nActive Comparator group\n", "Office\n"),
+        ("2 patient groups", "2 patient groups, including a placebo group"),
+    )
+    assert told(page) == []
+    assert [arm.label for arm in trialscrape.parse(page).arms] == ["Forest", "Office"]
+
+
+def test_a_cut_page_may_show_fewer_arms_than_it_says_and_not_more() -> None:
+    page = with_(("2 patient groups", "2 patient groups, including a placebo group"))
+    cut = page[: page.index("Office\n")]
+    assert [code for code, _, _ in told(cut)] == ["cut_page"]
+    more = page[: page.index("\n\nTrial documents")].replace("2 patient groups", "1 patient group")
+    assert "groups_differ" in [code for code, _, _ in told(more)]
+
+
+def test_a_type_line_under_a_description_begins_the_next_arm() -> None:
+    arms = "Control\nNo Intervention group\nDescription:\nA desk\nTest\nOther group\nTreatment:\nOther: Potted plant"
+    trial = trialscrape.parse(with_arms(arms))
+    assert [(arm.label, arm.description) for arm in trial.arms] == [("Control", "A desk"), ("Test", None)]
+    assert trial.arms[1].type == Term(label="Other", code="OTHER")
+    assert trial.warnings == ()
+
+
+def test_the_study_type_says_whether_a_group_line_is_a_type() -> None:
+    names = with_arms("Clerks\nPlacebo Comparator group\nDescription:\nNo tree")
+    assert [arm.label for arm in trialscrape.parse(names.replace("Interventional\n", "Observational\n")).arms] == [
+        "Clerks",
+        "Placebo Comparator group",
+    ]
+    assert [arm.label for arm in trialscrape.parse(names).arms] == ["Clerks"]
+
+
+@pytest.mark.parametrize("label", ["Description:", "Treatment:"])
+def test_a_label_over_nothing_is_unparsed(label: str) -> None:
+    trial = trialscrape.parse(with_arms(f"{ARMS}\nHall\nNo Intervention group\n{label}", "3 patient groups"))
+    assert [line.text for line in trial.unparsed] == [label]
+    assert [arm.label for arm in trial.arms] == ["Forest", "Office", "Hall"]
+    assert [warning.code for warning in trial.warnings] == ["ambiguous_arms"]
+
+
+def test_backslashes_of_the_registry_stay_in_a_description() -> None:
+    trial = trialscrape.parse(with_(("One hour under an oak.", "One hour \\[or two\\], \\< 3 oaks")))
+    assert trial.arms[0].description == "One hour \\[or two\\], \\< 3 oaks"

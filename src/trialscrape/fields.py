@@ -237,17 +237,37 @@ def participants(draft: Draft, section: Section) -> None:
     listed = {f"{i.type.label}: {i.name}" for i in draft.values.get("interventions", ())}
     groups = sentence.groups if sentence else None
     complete = draft.complete or section.stop < len(draft.lines)
-    reading = arms.read(draft.lines[start:stop], listed, groups, complete=complete)
+    study_type = draft.values.get("study_type")
+    observational = study_type is not None and study_type.code == "OBSERVATIONAL"
+    reading = arms.read(draft.lines[start:stop], listed, groups, complete=complete, observational=observational)
     if reading.arms:
         draft.put("arms", reading.arms, start, start + reading.used)
+        for index in reading.left:
+            draft.taken[start + index] = 0
         _check_arms(draft, reading, start)
-    if sentence and len(reading.arms) != sentence.groups and draft.form == "full" and complete:
-        found = f"expected {sentence.groups} arms by this line, found {len(reading.arms)}"
-        draft.warn("groups_differ", section.heading, found, "arms")
+    if sentence and draft.form == "full":
+        _check_sentence(draft, section.heading, complete=complete)
+
+
+def _check_sentence(draft: Draft, heading: int, *, complete: bool) -> None:
+    """Compare the number of arms and their types with the sentence; a cut page may show fewer than it says."""
+    sentence, found = draft.values["participants"], draft.values.get("arms", ())
+    if len(found) > sentence.groups or (complete and len(found) < sentence.groups):
+        message = f"expected {sentence.groups} arms by this line, found {len(found)}"
+        draft.warn("groups_differ", heading, message, "arms")
+    types = {arm.type.code for arm in found if arm.type}
+    # Whether the site calls a sham comparator a placebo group, no page shows; so it contradicts neither sentence.
+    may_be_placebo = not types.isdisjoint({"PLACEBO_COMPARATOR", "SHAM_COMPARATOR", None})
+    if complete and types and sentence.placebo_group and not may_be_placebo:
+        message = "expected an arm of type 'Placebo Comparator' by this line, found none"
+        draft.warn("placebo_differs", heading, message, "arms")
+    if complete and not sentence.placebo_group and "PLACEBO_COMPARATOR" in types:
+        message = "expected no arm of type 'Placebo Comparator' by this line, found one"
+        draft.warn("placebo_differs", heading, message, "arms")
 
 
 def _check_arms(draft: Draft, reading: arms.Reading, start: int) -> None:
-    if reading.readings > 1:
+    if reading.decided == "choice":
         message = "expected one way to tell the arms apart, found several; one was taken"
         draft.warn("ambiguous_arms", start, message, "arms")
     for index in reading.unknown_types:
