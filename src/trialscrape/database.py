@@ -11,7 +11,6 @@ Folders on a network may not keep such locks, nor SQLite's own: a store belongs 
 
 import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from trialscrape.errors import TrialscrapeError
+from trialscrape.files import FileError, FileInUseError, open_alone
 
 APPLICATION_ID = 0x54726C53
 """Marks an SQLite file as ours (`TrlS`)."""
@@ -352,32 +352,21 @@ def _require_index_module(connection: sqlite3.Connection, path: Path) -> None:
 def _take_lock(path: Path) -> int:
     """Lock a store for this process, or say who has it."""
     place = Path(f"{path.resolve()}.lock")
-    lock = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock_file(lock)
-    except OSError as error:
-        holder = os.read(lock, 100).decode("ascii", "replace").strip()
-        os.close(lock)
+        lock = open_alone(place)
+    except FileInUseError as error:
         raise StoreError(
-            f"{path}: expected to use the store alone, found it in use by process {holder or 'unknown'}: wait for that"
-            f" run to end or stop it, or name another store. The lock {place} ends with its process and need not be"
-            " removed"
+            f"{path}: expected to use the store alone, found it in use by process {_holder(place)}: wait for that run"
+            f" to end or stop it, or name another store. The lock {place} ends with its process and need not be removed"
         ) from error
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d\n" % os.getpid())
+    except FileError as error:
+        raise StoreError(f"{path}: {error}") from error
+    with suppress(OSError):  # the number helps who reads it, the lock holds without
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % os.getpid())
     return lock
 
 
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _lock_file(lock: int) -> None:
-        os.lseek(lock, 1 << 30, os.SEEK_SET)  # Windows locks bytes for reading too: one that nobody reads
-        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
-        os.lseek(lock, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock_file(lock: int) -> None:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _holder(place: Path) -> str:
+    """Give the process that a lock names; it has not written its number yet if it has just begun."""
+    return place.read_bytes()[:20].decode("ascii", "replace").strip() or "unknown"
