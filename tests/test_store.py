@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from trialscrape import database as database_module
-from trialscrape.database import APPLICATION_ID, MIGRATIONS
+from trialscrape.database import APPLICATION_ID, MIGRATIONS, as_text, as_time, is_store
 from trialscrape.store import Fetched, Row, Store, StoreError, run_key
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -235,9 +235,90 @@ def test_of_two_proven_pages_the_one_checked_last_counts(store: Store) -> None:
     assert known.page.url == URL
 
 
+def test_another_site_s_page_is_no_answer(store: Store) -> None:
+    there = "https://ctv.example.org/study/walking-for-knee-pain"
+    store.add_page(fetched(url=there))
+    store.set_proof("NCT99000001", there, "identifier")
+    assert store.for_id("NCT99000001", under="https://ctv.example/study/") is None
+    assert store.for_id("NCT99000001", under="https://ctv.example.org/s%dy/") is None
+    store.add_page(fetched())
+    store.set_proof("NCT99000001", URL, "identifier")
+    store.touch(there, LATEST)
+    for under, url in {"https://ctv.example/study/": URL, "https://ctv.example.org/": there, "": there}.items():
+        known = store.for_id("NCT99000001", under=under)
+        assert known is not None
+        assert known.page.url == url
+
+
 def test_a_proof_needs_a_page(store: Store) -> None:
     with pytest.raises(StoreError, match="expected a page that is kept"):
         store.set_proof("NCT99000001", URL, "identifier")
+
+
+# Pages that end the process
+
+PARSE = """
+import os, signal, sys
+from trialscrape.store import Store
+with Store.open(sys.argv[1]) as store:
+    page = store.latest(sys.argv[2])
+    store.begin_parsing(page.version_id)
+    assert not store.died_parsing(page.version_id)
+    if sys.argv[3] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    store.end_parsing(page.version_id)
+"""
+
+
+def died_parsing(path: Path) -> list[bool]:
+    with Store.open(path) as store:
+        return [store.died_parsing(page.version_id) for page in store.pages()]
+
+
+def test_a_page_of_which_a_process_died_is_known_to_the_next(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched())
+        store.add_page(fetched(url=OTHER))
+    for url, how, died in [(URL, "live", [False, False]), (OTHER, "die", [False, True]), (OTHER, "die", [False, True])]:
+        start(PARSE, path, url, how).communicate()
+        assert died_parsing(path) == died
+    with Store.open(path) as store:
+        store.begin_parsing(2)
+        assert store.died_parsing(2)  # until it is parsed without harm
+        store.end_parsing(2)
+        assert not store.died_parsing(2)
+        store.begin_parsing(1)
+        store.begin_parsing(1)  # by another thread
+        assert not store.died_parsing(1)
+        store.end_parsing(1)
+        store.end_parsing(1)
+    assert died_parsing(path) == [False, False]
+
+
+def test_a_changed_page_is_parsed_again(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched())
+    start(PARSE, path, URL, "die").communicate()
+    with Store.open(path) as store:
+        store.add_page(fetched(b"shorter", LATER))
+    assert died_parsing(path) == [False]
+
+
+def test_what_is_not_synced_survives_the_process_and_leaves_the_rest_synced(store: Store, path: Path) -> None:
+    def safety() -> int:
+        return int(store._some("PRAGMA synchronous")[0])  # noqa: SLF001  # nothing else shows it but a power cut
+
+    store.add_page(fetched())
+    store.begin_parsing(1)
+    assert safety() == 1  # NORMAL
+    store.end_parsing(1)
+    store.add_page(fetched(url=OTHER))
+    assert safety() == 2  # FULL
+    with store.transaction():
+        store.begin_parsing(2)
+        assert safety() == 2
+    with Store.open(path, lock=False) as reader:
+        assert reader._one("SELECT version_id FROM parsing")  # noqa: SLF001  # likewise
 
 
 # Runs
@@ -407,6 +488,51 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
         assert store.latest(URL)
 
 
+@pytest.mark.parametrize("size", [0, 512])
+def test_a_store_that_is_being_made_reads_as_empty(path: Path, size: int) -> None:
+    path.touch()
+    Path(f"{path}-journal").write_bytes(bytes(size))
+    with Store.open(path, lock=False) as store:
+        assert list(store.pages()) == []
+        assert store.index_status().slugs == 0
+        assert store.for_id("NCT99000001") is None
+        with pytest.raises(StoreError, match="it cannot be written"):
+            store.add_page(fetched())
+    assert path.read_bytes() == b""
+
+
+def test_a_new_store_is_known_as_one_before_its_log_is_written_back(store: Store, path: Path) -> None:
+    store.add_page(fetched())
+    assert is_store(path)
+
+
+def test_a_link_in_place_of_the_lock_is_refused_and_not_followed(path: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    place = Path(f"{path}.lock")
+    for make, kind in ((place.symlink_to, "symbolic"), (place.hardlink_to, "hard")):
+        make(victim)
+        with pytest.raises(StoreError) as caught:
+            Store.open(path)
+        assert str(caught.value) == (
+            f"{path}: cannot write {place}: it is a {kind} link. Remove it, or name another file"
+        )
+        place.unlink()
+    assert (victim.read_bytes(), path.exists()) == (b"precious", False)
+    place.symlink_to(tmp_path / "made")
+    with pytest.raises(StoreError, match="it is a symbolic link"):
+        Store.open(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_times_are_ordered_as_texts_from_the_first_year_to_the_last() -> None:
+    times = [datetime(year, 1, 1, tzinfo=UTC) for year in (1, 999, 2026, 9999)]
+    texts = [as_text(time) for time in times]
+    assert texts == sorted(texts)
+    assert [as_time(text) for text in texts] == times
+    assert texts[0] == "0001-01-01T00:00:00Z"
+
+
 def test_a_damaged_file_is_told(path: Path) -> None:
     with Store.open(path) as store:
         store.add_page(fetched(os.urandom(100_000)))
@@ -440,6 +566,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, version: int, lock: bo
         assert store.finished("key") == {"NCT99000001": 0}
         assert store.index_status().slugs == 0
         assert store.near("walking-for-knee-pain") == ()
+        assert not store.died_parsing(1)
     with Store.open(path) as store:
         store.replace_shard("s", ["walking-for-knee-pain"], NOON)
 
