@@ -1,6 +1,26 @@
-"""What holds for all tests."""
+"""What holds for all tests, and what tests of several modules share."""
 
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 # A shell starts what runs in the background with SIGINT ignored, and every process that a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder that other users can enter, and its parents too while the test runs."""
+    folder = tmp_path_factory.mktemp("open")
+    closed = [
+        one for one in (folder, *folder.parents) if one.stat().st_uid == os.geteuid() and not one.stat().st_mode & 1
+    ]
+    modes = {one: one.stat().st_mode for one in closed}
+    for one in closed:
+        one.chmod(0o755)
+    yield folder
+    for one, mode in modes.items():
+        one.chmod(mode)

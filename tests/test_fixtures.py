@@ -278,7 +278,7 @@ LAYOUT_WARNINGS = {
     "holding-cuddling-plus-oral-sucrose-versus-oral-sucrose-for-reducing-venipuncture-pain-in-newborns.a.txt": [
         "unknown_label"
     ],
-    "cervicogenic-headache-dose-response.a.txt": ["unlisted_treatment"],
+    "cervicogenic-headache-dose-response.a.txt": ["ambiguous_arms", "unlisted_treatment"],
     "comparison-of-patient-comfort-after-two-anesthetic-protocols-for-injections-into-the-eye.a.txt": ["doubtful_side"],
     "letrozole-versus-clomifene-citrate-for-ovulation-induction.a.txt": ["unlisted_treatment"],
     # The last line but one may be a treatment, or the name of the arm whose second line is cut.

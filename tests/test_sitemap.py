@@ -381,6 +381,17 @@ def test_a_file_that_the_sitemap_no_longer_names_is_dropped(store: Store, site: 
     assert not store.slug_exists("four")
 
 
+def test_two_sitemaps_of_a_site_or_of_two_are_kept_side_by_side(store: Store, site: Site) -> None:
+    site.put("more.xml", urlset("five"))
+    other = "https://other.example/sitemap.xml"
+    site.files[other] = replace(answer("x", urlset("six")), url=other)
+    for url in (INDEX, f"{SITE}/more.xml", other, INDEX):
+        report = sync(store, url, site.get, now=clock())
+        assert (report.removed, report.faults) == (0, ())
+    assert all(store.slug_exists(slug) for slug in ("one", "four", "five"))
+    assert report.unchanged == 3
+
+
 def test_nothing_is_dropped_after_a_fault(store: Store, site: Site) -> None:
     sync(store, INDEX, site.get, now=clock())
     site.put("sitemap.xml", index(f"{SITE}/1.xml", f"{SITE}/2.xml.gz")[:-20])

@@ -66,12 +66,34 @@ def test_a_shard_that_fails_while_it_is_read_changes_nothing(store: Store) -> No
     assert not store.slug_exists("two")
 
 
-def test_shards_can_be_dropped(store: Store) -> None:
-    store.replace_shard("s", ["one", "both"], NOON)
-    store.replace_shard("t", ["two", "both"], NOON)
-    assert store.drop_shards(keep=["t"]) == 1
-    assert store.shards() == ("t",)
-    assert [store.slug_exists(slug) for slug in ("one", "two", "both")] == [False, True, True]
+def shards(store: Store) -> list[str]:
+    return [url for url in "stuv" if store.shard(url)]
+
+
+OTHER_SITEMAP = "https://ctv.example/more.xml"
+
+
+def test_a_sitemap_drops_its_own_shards(store: Store) -> None:
+    sync = store.begin_sync(SITEMAP, NOON, not_before=NOON)
+    other = store.begin_sync(OTHER_SITEMAP, NOON, not_before=NOON)
+    store.replace_shard("s", ["one", "both"], NOON, sync=sync)
+    store.replace_shard("t", ["two", "both"], NOON, sync=sync)
+    store.replace_shard("u", ["three"], NOON, sync=other)
+    store.replace_shard("v", ["four"], NOON, sync=other, is_whole=lambda: False)
+    assert store.drop_shards(sync, keep=["t"]) == 1
+    assert shards(store) == ["t", "u", "v"]
+    assert [store.slug_exists(slug) for slug in ("one", "two", "both", "three")] == [False, True, True, True]
+    store.touch_shard("t", NOON, sync=other)
+    store.end_sync(other, NOON)
+    assert store.drop_shards(store.begin_sync(OTHER_SITEMAP, LATER, not_before=NOON), keep=["u", "x"]) == 3
+    assert shards(store) == ["u"]
+
+
+def test_shards_of_an_older_version_are_dropped_by_the_first_sync_that_does_not_name_them(store: Store) -> None:
+    store.replace_shard("s", ["one"], NOON)
+    store.replace_shard("t", ["two"], NOON)
+    assert store.drop_shards(store.begin_sync(SITEMAP, NOON, not_before=NOON), keep=["t"]) == 1
+    assert shards(store) == ["t"]
 
 
 def test_status_of_the_index(store: Store) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from trialscrape import database as database_module
-from trialscrape.database import APPLICATION_ID, MIGRATIONS
+from trialscrape.database import APPLICATION_ID, MIGRATIONS, as_text, as_time, is_store
 from trialscrape.sources import Saved, pages_in
 from trialscrape.store import Fetched, KeptAnswer, Match, Row, Store, StoreError, run_key
 
@@ -269,6 +269,21 @@ def test_a_page_is_one_studys(store: Store) -> None:
     assert store.match_of(version_id) is None
 
 
+def test_another_site_s_page_is_no_answer(store: Store) -> None:
+    there = "https://ctv.example.org/study/walking-for-knee-pain"
+    store.add_page(fetched(url=there))
+    store.set_match(ONE, there, BY_ID)
+    assert store.for_id(ONE, under="https://ctv.example/study/") is None
+    assert store.for_id(ONE, under="https://ctv.example.org/s%dy/") is None
+    store.add_page(fetched())
+    store.set_match(ONE, URL, BY_ID)
+    store.touch(there, LATEST)
+    for under, url in {"https://ctv.example/study/": URL, "https://ctv.example.org/": there, "": there}.items():
+        known = store.for_id(ONE, under=under)
+        assert known is not None
+        assert known.page.url == url
+
+
 def test_a_match_needs_a_page(store: Store) -> None:
     with pytest.raises(StoreError, match="expected a page that is kept"):
         store.set_match(ONE, URL, BY_ID)
@@ -280,6 +295,72 @@ def test_how_a_visitor_came_to_a_page_is_dropped(store: Store) -> None:
     assert not store.add_page(fetched()).is_new
     (page,) = store.pages()
     assert (page.url, page.final_url) == (URL, URL)
+
+
+# Pages that end the process
+
+PARSE = """
+import os, signal, sys
+from trialscrape.store import Store
+with Store.open(sys.argv[1]) as store:
+    page = store.latest(sys.argv[2])
+    store.begin_parsing(page.version_id)
+    assert not store.died_parsing(page.version_id)
+    if sys.argv[3] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    store.end_parsing(page.version_id)
+"""
+
+
+def died_parsing(path: Path) -> list[bool]:
+    with Store.open(path) as store:
+        return [store.died_parsing(page.version_id) for page in store.pages()]
+
+
+def test_a_page_of_which_a_process_died_is_known_to_the_next(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched())
+        store.add_page(fetched(url=OTHER))
+    for url, how, died in [(URL, "live", [False, False]), (OTHER, "die", [False, True]), (OTHER, "die", [False, True])]:
+        start(PARSE, path, url, how).communicate()
+        assert died_parsing(path) == died
+    with Store.open(path) as store:
+        store.begin_parsing(2)
+        assert store.died_parsing(2)  # until it is parsed without harm
+        store.end_parsing(2)
+        assert not store.died_parsing(2)
+        store.begin_parsing(1)
+        store.begin_parsing(1)  # by another thread
+        assert not store.died_parsing(1)
+        store.end_parsing(1)
+        store.end_parsing(1)
+    assert died_parsing(path) == [False, False]
+
+
+def test_a_changed_page_is_parsed_again(path: Path) -> None:
+    with Store.open(path) as store:
+        store.add_page(fetched())
+    start(PARSE, path, URL, "die").communicate()
+    with Store.open(path) as store:
+        store.add_page(fetched(b"shorter", LATER))
+    assert died_parsing(path) == [False]
+
+
+def test_what_is_not_synced_survives_the_process_and_leaves_the_rest_synced(store: Store, path: Path) -> None:
+    def safety() -> int:
+        return int(store._some("PRAGMA synchronous")[0])  # noqa: SLF001  # nothing else shows it but a power cut
+
+    store.add_page(fetched())
+    store.begin_parsing(1)
+    assert safety() == 1  # NORMAL
+    store.end_parsing(1)
+    store.add_page(fetched(url=OTHER))
+    assert safety() == 2  # FULL
+    with store.transaction():
+        store.begin_parsing(2)
+        assert safety() == 2
+    with Store.open(path, lock=False) as reader:
+        assert reader._one("SELECT version_id FROM parsing")  # noqa: SLF001  # likewise
 
 
 # Runs
@@ -474,6 +555,51 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
         assert store.latest(URL)
 
 
+@pytest.mark.parametrize("size", [0, 512])
+def test_a_store_that_is_being_made_reads_as_empty(path: Path, size: int) -> None:
+    path.touch()
+    Path(f"{path}-journal").write_bytes(bytes(size))
+    with Store.open(path, lock=False) as store:
+        assert list(store.pages()) == []
+        assert store.index_status().slugs == 0
+        assert store.for_id("NCT99000001") is None
+        with pytest.raises(StoreError, match="it cannot be written"):
+            store.add_page(fetched())
+    assert path.read_bytes() == b""
+
+
+def test_a_new_store_is_known_as_one_before_its_log_is_written_back(store: Store, path: Path) -> None:
+    store.add_page(fetched())
+    assert is_store(path)
+
+
+def test_a_link_in_place_of_the_lock_is_refused_and_not_followed(path: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    place = Path(f"{path}.lock")
+    for make, kind in ((place.symlink_to, "symbolic"), (place.hardlink_to, "hard")):
+        make(victim)
+        with pytest.raises(StoreError) as caught:
+            Store.open(path)
+        assert str(caught.value) == (
+            f"{path}: cannot write {place}: it is a {kind} link. Remove it, or name another file"
+        )
+        place.unlink()
+    assert (victim.read_bytes(), path.exists()) == (b"precious", False)
+    place.symlink_to(tmp_path / "made")
+    with pytest.raises(StoreError, match="it is a symbolic link"):
+        Store.open(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_times_are_ordered_as_texts_from_the_first_year_to_the_last() -> None:
+    times = [datetime(year, 1, 1, tzinfo=UTC) for year in (1, 999, 2026, 9999)]
+    texts = [as_text(time) for time in times]
+    assert texts == sorted(texts)
+    assert [as_time(text) for text in texts] == times
+    assert texts[0] == "0001-01-01T00:00:00Z"
+
+
 def test_a_damaged_file_is_told(path: Path) -> None:
     with Store.open(path) as store:
         store.add_page(fetched(os.urandom(100_000)))
@@ -530,6 +656,7 @@ def test_an_older_store_is_brought_up_to_date(path: Path, version: int, lock: bo
         assert store.finished("key") == {}
         assert store.index_status().slugs == 0
         assert store.near("walking-for-knee-pain") == ()
+        assert not store.died_parsing(1)
     with Store.open(path) as store:
         store.replace_shard("s", ["walking-for-knee-pain"], NOON)
 
@@ -647,21 +774,6 @@ for lock in (True, False):
     except StoreError as error:
         print(error)
 """
-
-
-@pytest.fixture
-def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder that other users can enter, and its parents too while the test runs."""
-    folder = tmp_path_factory.mktemp("open")
-    closed = [
-        one for one in (folder, *folder.parents) if one.stat().st_uid == os.geteuid() and not one.stat().st_mode & 1
-    ]
-    modes = {one: one.stat().st_mode for one in closed}
-    for one in closed:
-        one.chmod(0o755)
-    yield folder
-    for one, mode in modes.items():
-        one.chmod(mode)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")

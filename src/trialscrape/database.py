@@ -11,15 +11,16 @@ Folders on a network may not keep such locks, nor SQLite's own: a store belongs 
 
 import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 from trialscrape.errors import TrialscrapeError
+from trialscrape.files import FileError, FileInUseError, open_alone
 
 APPLICATION_ID = 0x54726C53
 """Marks an SQLite file as ours (`TrlS`)."""
@@ -127,6 +128,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHERE instr(final_url, '?comeFrom=')""",
         # The rows of an interrupted run have another shape now; the pages that it fetched are kept.
         "DELETE FROM run",
+        # Which sitemap names a shard: only that one may drop it.
+        "ALTER TABLE shard ADD COLUMN sitemap TEXT",
+        # Pages that are being parsed. A row of another process was left by one that died meanwhile.
+        "CREATE TABLE parsing (version_id INTEGER PRIMARY KEY REFERENCES version, process TEXT NOT NULL)",
     ),
 )
 """The schema as steps: a file at version n has had the first n of them (`PRAGMA user_version`)."""
@@ -215,15 +220,21 @@ class Database:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, synced: bool = True) -> Iterator[None]:
         """Write several things as one: all of them are durable at the end, or none is written.
 
         Transactions nest; the outermost counts.
+
+        Args:
+            synced: Wait for the disk. Without, a power cut may undo the transaction, but not the end of the process,
+                however it ends; and it takes a tenth of the time.
+
         """
         with self._turn:
             if self._in_transaction:
                 yield
                 return
+            self._run(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self._run("BEGIN IMMEDIATE")
             self._in_transaction = True
             try:
@@ -261,7 +272,7 @@ def as_text(time: datetime) -> str:
     """Write a time so that the order of the texts is that of the times."""
     if time.tzinfo is None:
         raise ValueError(f"expected a time with its zone, found {time.isoformat()}")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"  # strftime gives year 1 as "1"
 
 
 def as_time(text: str) -> datetime:
@@ -302,8 +313,9 @@ def _open_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path}: expected a store, found no such file: `trialscrape scrape` makes one")
     with translated(path):
-        with closing(_connect_reading(path)) as connection:
-            version = _version(connection, path)
+        version = _kept_version(path)
+        if not version:
+            return _empty()
         if version < len(MIGRATIONS):
             writing, lock = _open_locked(path)
             writing.close()
@@ -311,25 +323,46 @@ def _open_reading(path: Path) -> sqlite3.Connection:
         return _connect_reading(path)
 
 
-def _connect(path: Path, query: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?{query}", uri=True, isolation_level=None, check_same_thread=False, timeout=10
-    )
+def _kept_version(path: Path) -> int:
+    """Give the schema version of a store; 0 where the run that was making it has not come to that, and nothing is kept.
+
+    Only while a store is made has it a rollback journal, which must be undone before the file can be read.
+    """
+    with closing(_connect_reading(path)) as connection:
+        try:
+            return _version(connection, path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" or not is_store(path):
+                raise
+            return 0
+
+
+def _empty() -> sqlite3.Connection:
+    """Give a store that is empty, and nowhere."""
+    connection = _connect("file::memory:")
+    _migrate(connection, 0)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     connection.row_factory = sqlite3.Row
     return connection
 
 
 def _connect_writing(path: Path) -> sqlite3.Connection:
-    connection = _connect(path, "mode=rwc")
+    connection = _connect(f"{path.resolve().as_uri()}?mode=rwc")
     try:
         version = _version(connection, path)
         _require_index_module(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = OFF")  # everything in it is public
         connection.execute("PRAGMA cache_size = -32000")  # the slug index is written in the order of the alphabet
         _migrate(connection, version)
+        # Not before: until then a new store has all or nothing in its one file, whose first bytes say what it is.
+        connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
         connection.close()
         raise
@@ -338,8 +371,10 @@ def _connect_writing(path: Path) -> sqlite3.Connection:
 
 def _connect_reading(path: Path) -> sqlite3.Connection:
     # Where nothing can be written, SQLite cannot share the file with a writer, and need not: there is none.
-    alone = not os.access(path.resolve().parent, os.W_OK) and not Path(f"{path.resolve()}-wal").exists()
-    return _connect(path, "mode=ro&immutable=1" if alone else "mode=ro")
+    place = path.resolve()
+    shared = any(Path(f"{place}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    alone = not os.access(place.parent, os.W_OK) and not shared
+    return _connect(f"{place.as_uri()}?mode=ro{'&immutable=1' if alone else ''}")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -358,14 +393,15 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the schema up to date, step by step, each of them whole or not at all."""
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
+    """Bring the schema up to date, all of it or nothing."""
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in chain.from_iterable(MIGRATIONS[version:]):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("COMMIT")
 
 
 def _require_index_module(connection: sqlite3.Connection, path: Path) -> None:
@@ -379,32 +415,21 @@ def _require_index_module(connection: sqlite3.Connection, path: Path) -> None:
 def _take_lock(path: Path) -> int:
     """Lock a store for this process, or say who has it."""
     place = Path(f"{path.resolve()}.lock")
-    lock = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock_file(lock)
-    except OSError as error:
-        holder = os.read(lock, 100).decode("ascii", "replace").strip()
-        os.close(lock)
+        lock = open_alone(place)
+    except FileInUseError as error:
         raise StoreError(
-            f"{path}: expected to use the store alone, found it in use by process {holder or 'unknown'}: wait for that"
-            f" run to end or stop it, or name another store. The lock {place} ends with its process and need not be"
-            " removed"
+            f"{path}: expected to use the store alone, found it in use by process {_holder(place)}: wait for that run"
+            f" to end or stop it, or name another store. The lock {place} ends with its process and need not be removed"
         ) from error
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d\n" % os.getpid())
+    except FileError as error:
+        raise StoreError(f"{path}: {error}") from error
+    with suppress(OSError):  # the number helps who reads it, the lock holds without
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % os.getpid())
     return lock
 
 
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _lock_file(lock: int) -> None:
-        os.lseek(lock, 1 << 30, os.SEEK_SET)  # Windows locks bytes for reading too: one that nobody reads
-        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
-        os.lseek(lock, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock_file(lock: int) -> None:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _holder(place: Path) -> str:
+    """Give the process that a lock names; it has not written its number yet if it has just begun."""
+    return place.read_bytes()[:20].decode("ascii", "replace").strip() or "unknown"

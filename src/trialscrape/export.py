@@ -1,16 +1,16 @@
-"""Records and outcomes to files: one JSON line each, in the model's order, `.part` until it is whole."""
+"""Records and outcomes as lines of JSON, in the model's order, and the files that take them."""
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import BinaryIO
 
+from trialscrape.files import whole_file
 from trialscrape.outcomes import Outcome
 from trialscrape.records import Trial
+
+__all__ = ["json_line", "outcome_line", "outcomes_path", "record_line", "whole_file"]
 
 # JSON lets these stand raw, but a terminal or an editor would obey them.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -39,17 +39,6 @@ def outcomes_path(records: Path) -> Path:
     """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
     stem = records.stem if records.suffix in {".json", ".jsonl"} else records.name
     return records.with_name(f"{stem}.outcomes.jsonl")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only when all is written; until then, and after an error, it is `<name>.part`."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
 
 
 def _safe(text: str) -> str:

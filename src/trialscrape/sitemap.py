@@ -142,7 +142,7 @@ def sync(  # noqa: PLR0913  # two are what to do, the rest has defaults or is th
 
     A file is one transaction: a reading that was killed is gone on with by the same call, and does not ask again for
     the files that it had done. Only files on the sitemap's own host are asked for. When all of it was read without a
-    fault, files that the sitemap does not name any more are dropped from the index.
+    fault, files that the sitemap named before and does not name any more are dropped from the index.
 
     Args:
         store: Where the index is.
@@ -167,7 +167,7 @@ def sync(  # noqa: PLR0913  # two are what to do, the rest has defaults or is th
         if not waiting:
             break
     if not reading.faults:
-        reading.removed += store.drop_shards(keep=reading.files)
+        reading.removed += store.drop_shards(reading.sync, keep=reading.files)
     store.end_sync(reading.sync, now())
     return reading.report()
 

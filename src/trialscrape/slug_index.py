@@ -105,10 +105,6 @@ class SlugIndex(Database):
             return None
         return Shard(row["url"], row["etag"], row["last_modified"], as_time(row["synced_at"]), row["slugs"])
 
-    def shards(self) -> tuple[str, ...]:
-        """Give the addresses of all shards in the index."""
-        return tuple(url for (url,) in self._all("SELECT url FROM shard ORDER BY shard_id"))
-
     def touch_shard(self, url: str, synced_at: datetime, *, sync: Sync | None = None) -> None:
         """Note that the site said that a shard is unchanged."""
         with self.transaction():
@@ -116,6 +112,7 @@ class SlugIndex(Database):
                 "UPDATE shard SET synced_at = ?, sync_id = ? WHERE url = ?",
                 (as_text(synced_at), sync and sync.sync_id, url),
             )
+            self._claim_shard(url, sync)
 
     def replace_shard(  # noqa: PLR0913  # they are the columns of one row
         self,
@@ -159,16 +156,30 @@ class SlugIndex(Database):
                 )
             else:
                 self._run("UPDATE shard SET etag = NULL, last_modified = NULL WHERE shard_id = ?", (shard_id,))
+            self._claim_shard(url, sync)
             self._receive(())
             return change
 
-    def drop_shards(self, *, keep: Iterable[str]) -> int:
-        """Take all shards but some out of the index, with what only they listed; gives the number of slugs removed."""
+    def drop_shards(self, sync: Sync, *, keep: Iterable[str]) -> int:
+        """Take the shards that a sitemap has named before, but some, out of the index, with what only they listed.
+
+        Shards of other sitemaps stay.
+
+        Returns:
+            The number of slugs removed.
+
+        """
         removed = 0
         with self.transaction():
             self._receive(())
-            for url in set(self.shards()).difference(keep):
-                (shard_id,) = self._some("SELECT shard_id FROM shard WHERE url = ?", (url,))
+            # A shard without a sitemap is of an older version, which had one sitemap's alone.
+            rows = self._all(
+                """SELECT shard_id, url FROM shard
+                WHERE sitemap IS NULL OR sitemap = (SELECT url FROM sync WHERE sync_id = ?)""",
+                (sync.sync_id,),
+            )
+            kept = set(keep)
+            for shard_id in (row["shard_id"] for row in rows if row["url"] not in kept):
                 removed += self._unlist_slugs(shard_id)
                 self._run("DELETE FROM shard WHERE shard_id = ?", (shard_id,))
         return removed
@@ -201,6 +212,13 @@ class SlugIndex(Database):
         found = set(self._neighbours(slug)) | set(self._with_words(weights))
         scored = (Near(other, _likeness(slug, other, weights)) for other in found)
         return tuple(sorted(scored, key=lambda near: (-near.score, near.slug))[:limit])
+
+    def _claim_shard(self, url: str, sync: Sync | None) -> None:
+        """Note which sitemap names a shard."""
+        if sync:
+            self._run(
+                "UPDATE shard SET sitemap = (SELECT url FROM sync WHERE sync_id = ?) WHERE url = ?", (sync.sync_id, url)
+            )
 
     def _receive(self, slugs: Iterable[str]) -> None:
         """Take in slugs, in place of those taken in before; a table of their own spares memory and sorts them."""

@@ -7,6 +7,7 @@ in UTC to the second. A store may be used from several threads; they take turns.
 import hashlib
 import json
 import sqlite3
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ __all__ = [
     "is_store",
     "run_key",
 ]
+
+_PROCESS = uuid.uuid4().hex  # names this process in the store: the system gives its numbers again
 
 _PAGE = """SELECT url, final_url, fetched_at, status, body, etag, last_modified, content_type, version_id, checked_at,
     sha256, length FROM version JOIN page USING (page_id)"""
@@ -253,12 +256,21 @@ class Store(SlugIndex):
                 (nct_id, page_id, version_id, *(match or (None, None))),
             )
 
-    def for_id(self, nct_id: str) -> Known | None:
-        """Give the page that was matched to an id; of several, the one that was checked last."""
+    def for_id(self, nct_id: str, *, under: str = "") -> Known | None:
+        """Give the page that was matched to an id; of several, the one that was checked last.
+
+        Args:
+            nct_id: The id.
+            under: What the page's address must begin with, such as `https://ctv.veeva.com/study/`: another site's page
+                is no answer.
+
+        """
         row = self._one(
-            """SELECT version_id, matched_by, matched_id FROM asked JOIN version USING (version_id, page_id)
-            WHERE nct_id = ? AND matched_by IS NOT NULL ORDER BY checked_at DESC, version_id DESC LIMIT 1""",
-            (nct_id,),
+            """SELECT version_id, matched_by, matched_id
+            FROM asked JOIN version USING (version_id, page_id) JOIN page USING (page_id)
+            WHERE nct_id = ? AND matched_by IS NOT NULL AND substr(url, 1, length(?)) = ?
+            ORDER BY checked_at DESC, version_id DESC LIMIT 1""",
+            (nct_id, under, under),
         )
         if row is None:
             return None
@@ -278,6 +290,23 @@ class Store(SlugIndex):
         """Give the ids that an address was fetched for."""
         rows = self._all("SELECT nct_id FROM asked JOIN page USING (page_id) WHERE url = ? ORDER BY nct_id", (url,))
         return tuple(nct_id for (nct_id,) in rows)
+
+    # Pages that end the process
+
+    def begin_parsing(self, version_id: int) -> None:
+        """Record that a page is being parsed, so that the next run knows it if this process dies meanwhile."""
+        with self.transaction(synced=False):
+            self._run("INSERT OR IGNORE INTO parsing VALUES (?, ?)", (version_id, _PROCESS))
+
+    def end_parsing(self, version_id: int) -> None:
+        """Record that a page was parsed, whatever came of it, and forget that a process died of it before."""
+        with self.transaction(synced=False):
+            self._run("DELETE FROM parsing WHERE version_id = ?", (version_id,))
+
+    def died_parsing(self, version_id: int) -> bool:
+        """Tell whether a process that has ended was parsing a page when it died."""
+        query = "SELECT 1 FROM parsing WHERE version_id = ? AND process != ?"
+        return self._one(query, (version_id, _PROCESS)) is not None
 
     # Runs
 
