@@ -140,10 +140,13 @@ def proxy_server(heads: list[bytes], refusal: bytes = b"") -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def certificate(folder: Path, *, days: int = 2, name: str = "IP:127.0.0.1") -> tuple[ssl.SSLContext, Path]:
+def certificate(folder: Path, *, name: str = "IP:127.0.0.1") -> tuple[ssl.SSLContext, Path]:
     """Make a certificate that nobody but itself signed. Return what serves with it, and its file."""
     made, key = folder / "cert.pem", folder / "key.pem"
-    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days {days} -subj /CN=invented -addext subjectAltName={name}"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=invented "
+        f"-addext subjectAltName={name}"
+    )
     subprocess.run([*command.split(), "-keyout", key, "-out", made], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made, key)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from trialscrape import __version__
 from trialscrape.addresses import mask_passwords
 from trialscrape.errors import TrialscrapeError
 
@@ -148,8 +149,7 @@ class Settings:
     @property
     def user_agent(self) -> str:
         """Name, version and contact, as every request says them."""
-        product = f"trialscrape/{__version__}"
-        return f"{product} (+{self.contact})" if self.contact else product
+        return f"{_product()} (+{self.contact})" if self.contact else _product()
 
     def study_url(self, slug: str) -> str:
         """Return the address of a study page."""
@@ -158,6 +158,11 @@ class Settings:
     def registry_url(self, nct_id: str) -> str:
         """Return the address of a registry record, without the fields wanted."""
         return f"{self.registry.rstrip('/')}/api/v2/studies/{quote(nct_id, safe='')}"
+
+
+@cache
+def _product() -> str:
+    return f"trialscrape/{version('trialscrape')}"
 
 
 # Fields whose 0 has a meaning; of the others, 0 would be a run that never asks or never ends.
