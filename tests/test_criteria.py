@@ -148,6 +148,13 @@ COMBINED: dict[str, Row] = {
         ["• c", "• d"],
         [4],
     ),
+    "behind a nested list of the same side": (
+        ["  • Exclusion:", "  • a", "    • Exclusion (Part B):", "      • b", "  • c"],
+        [],
+        ["• Exclusion:", "• a", ["• Exclusion (Part B):", ["• b"]], "• c"],
+        [],
+        [],
+    ),
     "the next group": (
         [
             "  • one",

@@ -272,7 +272,7 @@ def code(term: trialscrape.Term | None) -> str | None:
     return term.code if term else None
 
 
-# What the masked layouts are warned of, beyond being cut or stripped: each is of the line at which the copy ends.
+# What the masked layouts are warned of, beyond being cut or stripped: most of it is about the line at which a copy ends.
 LAYOUT_WARNINGS = {
     "efficacy-of-a-dietary-supplement-in-infants.a.txt": ["unreadable_line"],
     "holding-cuddling-plus-oral-sucrose-versus-oral-sucrose-for-reducing-venipuncture-pain-in-newborns.a.txt": [
@@ -281,9 +281,18 @@ LAYOUT_WARNINGS = {
     "cervicogenic-headache-dose-response.a.txt": ["ambiguous_arms", "unlisted_treatment"],
     "comparison-of-patient-comfort-after-two-anesthetic-protocols-for-injections-into-the-eye.a.txt": ["doubtful_side"],
     "letrozole-versus-clomifene-citrate-for-ovulation-induction.a.txt": ["unlisted_treatment"],
+    "efficacy-tolerance-and-satisfaction-with-clobex-r-spray-when-used-as-monotherapy-or-add-on-therapy-i.a.txt": [
+        "ambiguous_arms"
+    ],
+    "exploring-muscle-breakdown-during-exercise-recovery.a.txt": ["doubtful_side"],
+    "injectable-filler-for-cheek-flattening.a.txt": ["doubtful_side"],
     # The last line but one may be a treatment, or the name of the arm whose second line is cut.
     "a-study-of-tocilizumab-in-combination-with-dmards-in-patients-with-moderate-to-severe-rheumatoid-art.a.txt": [
         "ambiguous_arms"
+    ],
+    # Both sides stand in one paragraph.
+    "investigation-of-safety-and-efficacy-of-once-daily-semaglutide-in-obese-subjects-without-diabetes-me.a.txt": [
+        "doubtful_side"
     ],
     # The mask writes a treatment's second mention in other words.
     "extension-at-10-years-of-the-observational-study-evaluating-efficacy-and-costs-of-secondary-prophy.a.txt": [

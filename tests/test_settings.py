@@ -1,8 +1,8 @@
 from datetime import timedelta
-from importlib.metadata import version
 
 import pytest
 
+import trialscrape
 from trialscrape.settings import Settings, SettingsError, parse_age
 
 
@@ -85,8 +85,9 @@ def test_a_proxy_may_be_named_and_is_not_shown(proxy: str) -> None:
     assert "proxy" not in repr(made)
 
 
-def test_the_agent_is_the_installed_version() -> None:
-    assert Settings(contact="a@b.example").user_agent == f"trialscrape/{version('trialscrape')} (+a@b.example)"
+def test_the_agent_names_the_version_and_the_contact() -> None:
+    assert Settings().user_agent == f"trialscrape/{trialscrape.__version__}"
+    assert Settings(contact="a@b.example").user_agent == f"trialscrape/{trialscrape.__version__} (+a@b.example)"
 
 
 def test_a_variable_that_is_no_setting_is_told() -> None:

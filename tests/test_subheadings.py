@@ -59,6 +59,7 @@ Inclusion Criteria: - adult
 Inclusion: healthy women
 Inclusion criteria for Part B: adults
 Exclusion Criteria: None
+Exclusion Criteria: not meeting the inclusion criteria
 Exclusion criteria - asleep
 Exclusion Criteria Subjects will not be eligible if they sleep
 Exclusion criteria (weight > 90 kg):
@@ -93,6 +94,9 @@ Exclusion sleepers
 Exclusion, sleep
 Exclusion of the following sleepers:
 Exclusion criteria of the parent study
+Exclusion criteria of the ward
+Exclusion criteria for the older study not met:
+Pillow exclusion criteria
 Subjects must not meet any of the following exclusion criteria:
 Patients who meet any of the exclusion criteria below
 Critères d'exclusion:
