@@ -272,7 +272,7 @@ def code(term: trialscrape.Term | None) -> str | None:
     return term.code if term else None
 
 
-# What the masked layouts are warned of, beyond being cut or stripped: most of it is about the line at which a copy ends.
+# What the masked layouts are warned of, beyond being cut or stripped: mostly about the line at which a copy ends.
 LAYOUT_WARNINGS = {
     "efficacy-of-a-dietary-supplement-in-infants.a.txt": ["unreadable_line"],
     "holding-cuddling-plus-oral-sucrose-versus-oral-sucrose-for-reducing-venipuncture-pain-in-newborns.a.txt": [
