@@ -31,6 +31,12 @@ TITLE, SLUG = "Tree Bathing for Restless Clerks", "tree-bathing-for-restless-cle
 FIELDS = ["id", "outcome", "url", "attempts", "matched_by", "message"]
 
 
+def summary(outcomes: str, requests: int, output: str = "") -> str:
+    """Give the last line of a scrape whose pages are read without doubt."""
+    places = "pages in trialscrape.db" + (f", records in {output}" if output else "")
+    return f"{outcomes}; 0 warnings, 0 unparsed lines, {requests} requests; {places}\n"
+
+
 def study(number: int) -> Study:
     """Return the invented study `NCT9900<number>`."""
     nct_id, title = f"NCT9900{number}", f"{TITLE} Part {number}"
@@ -131,7 +137,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"{UNKNOWN}: not_found: the registry has no study {UNKNOWN}; check the id",
-        "3 ids: 2 ok, 1 not_found; 4 requests; records in trials.jsonl",
+        summary("3 ids: 2 new, 1 not_found", 4, output="trials.jsonl").strip(),
     ]
     records, outcomes = run.written()
     address = f"{run.replica.url}/study/"
@@ -141,9 +147,9 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     assert rows(outcomes) == [
         dict(zip(FIELDS, values, strict=True))
         for values in (
-            [IDS[1], "ok", address + STUDIES[1].slug, 2, "nct_id", None],
+            [IDS[1], "new", address + STUDIES[1].slug, 2, "nct_id", None],
             [UNKNOWN, "not_found", None, 1, None, f"the registry has no study {UNKNOWN}; check the id"],
-            [IDS[0], "ok", address + STUDIES[0].slug, 1, "nct_id", None],
+            [IDS[0], "new", address + STUDIES[0].slug, 1, "nct_id", None],
         )
     ]
     assert list(rows(outcomes)[0]) == FIELDS
@@ -153,13 +159,20 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
 
 def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
     done = run("scrape", *IDS[:2])
-    assert (done.returncode, done.stderr) == (0, "2 ids: 2 ok; 3 requests\n")
+    assert (done.returncode, done.stderr) == (
+        0,
+        summary("2 ids: 2 new", 3),
+    )
     assert [row["nct_id"] for row in rows(done.stdout)] == IDS[:2]
     run.replica.requests.clear()
     again = run("scrape", *IDS[:2])
-    assert (again.returncode, again.stderr, again.stdout) == (0, "2 ids: 2 cached; 0 requests\n", done.stdout)
+    assert (again.returncode, again.stderr, again.stdout) == (
+        0,
+        summary("2 ids: 2 cached", 0),
+        done.stdout,
+    )
     assert run.replica.requests == []
-    assert run("scrape", *IDS[:2], "--max-age", "0").stderr == "2 ids: 2 unchanged; 2 requests\n"
+    assert run("scrape", *IDS[:2], "--max-age", "0").stderr == summary("2 ids: 2 unchanged", 2)
 
 
 def test_ids_are_taken_from_a_file_or_stdin(run: Runner) -> None:
@@ -288,7 +301,7 @@ def test_two_runs_on_one_store(run: Runner) -> None:
         f"to end or stop it, or name another store. The lock {run.folder}/trialscrape.db.lock ends with its process "
         "and need not be removed\n"
     )
-    assert first.communicate(timeout=20)[1] == b"1 ids: 1 ok; 2 requests; records in trials.jsonl\n"
+    assert first.communicate(timeout=20)[1] == summary("1 ids: 1 new", 2, output="trials.jsonl").encode()
     assert first.returncode == 0
     assert run("scrape", IDS[1], "-o", "others.jsonl").returncode == 0
 
@@ -348,7 +361,7 @@ def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> No
     assert process.stderr.decode() == "expected to write, found: [Errno 28] No space left on device\n"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still the one of its first go.
-    assert run("scrape", IDS[0]).stderr == "1 ids: 1 ok; 2 requests\n"
+    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
     assert run.replica.requests == []
 
 
@@ -420,9 +433,9 @@ def test_the_index_is_synced_and_told(run: Runner) -> None:
 
 def test_a_renamed_study_is_found_by_the_index(run: Runner) -> None:
     run.replica.site = Site(studies=(replace(STUDIES[0], slug=f"{STUDIES[0].slug}-of-the-city"),))
-    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == "1 ids: 1 unresolved; 3 requests"
+    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == summary("1 ids: 1 unresolved", 3).strip()
     run("index", "sync")
-    assert run("scrape", IDS[0]).stderr == "1 ids: 1 ok; 2 requests\n"
+    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
 
 
 def test_a_sitemap_that_fails_is_told(run: Runner) -> None:
@@ -451,7 +464,10 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     assert run.replica.requests == []
     # The imported pages need not be asked for: only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")
-    assert (taken.stderr, taken.stdout) == ("3 ids: 3 cached; 1 requests\n", records)
+    assert (taken.stderr, taken.stdout) == (
+        summary("3 ids: 3 cached", 1).replace("trialscrape.db", "other.db"),
+        records,
+    )
 
 
 def without_identifiers(one: Study) -> Study:
@@ -598,7 +614,7 @@ def test_kill_9_at_fifty_random_moments_changes_nothing(tmp_path: Path) -> None:
         assert undisturbed(*GO_ON).returncode == 1
         expected = undisturbed.written()
         assert Counter(row["outcome"] for row in rows(expected[1])) == {
-            "ok": 32,
+            "new": 32,
             "not_found": 2,
             "unresolved": 2,
             "mismatch": 1,

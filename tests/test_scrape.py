@@ -152,8 +152,8 @@ NO_PROOF = (
 DEVICE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
 SUMMARY = "Clerks sit under trees.\n\nDo they rest?"
 OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, str | None]]] = {
-    "its page": (ONE, NCT_ID, ("ok", PATH, 2, "nct_id", None)),
-    "lower case": (ONE, f" {NCT_ID.lower()} ", ("ok", PATH, 2, "nct_id", None)),
+    "its page": (ONE, NCT_ID, ("new", PATH, 2, "nct_id", None)),
+    "lower case": (ONE, f" {NCT_ID.lower()} ", ("new", PATH, 2, "nct_id", None)),
     "unknown": (
         ONE,
         "NCT99009999",
@@ -174,12 +174,12 @@ OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, st
     "a page without identifiers": (
         replace(ONE, page=UNNAMED),
         NCT_ID,
-        ("ok", PATH, 2, "title+sponsor", None),
+        ("new", PATH, 2, "title+sponsor", None),
     ),
     "a page without identifiers, another name of the sponsor": (
         replace(ONE, page=UNNAMED, sponsor="Ministry of Trees", brief_summary=SUMMARY),
         NCT_ID,
-        ("ok", PATH, 2, "title+summary", None),
+        ("new", PATH, 2, "title+summary", None),
     ),
     "a page without identifiers, another name of the sponsor, another summary": (
         replace(
@@ -192,7 +192,7 @@ OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, st
             conditions=("Restlessness", "Clerk, Weary"),
         ),
         NCT_ID,
-        ("ok", PATH, 2, "title+facts", None),
+        ("new", PATH, 2, "title+facts", None),
     ),
     "a page without identifiers that shares the title only": (
         replace(ONE, page=UNNAMED, sponsor="Ministry of Trees", enrollment=1240),
@@ -221,24 +221,24 @@ OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, st
     "an old id": (
         ONE,
         OLD,
-        ("ok", PATH, 2, "current_nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+        ("new", PATH, 2, "current_nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
     ),
     "an old id that the page shows": (
         replace(ONE, page=with_((NCT_ID, OLD)).encode()),
         OLD,
-        ("ok", PATH, 2, "nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+        ("new", PATH, 2, "nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
     ),
     "a page without identifiers, of an old id": (
         replace(ONE, page=UNNAMED),
         OLD,
-        ("ok", PATH, 2, "title+sponsor", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+        ("new", PATH, 2, "title+sponsor", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
     ),
-    "slug": (ONE, SLUG, ("ok", PATH, 1, "address", None)),
-    "address": (ONE, f"URL{PATH}", ("ok", PATH, 1, "address", None)),
+    "slug": (ONE, SLUG, ("new", PATH, 1, "address", None)),
+    "address": (ONE, f"URL{PATH}", ("new", PATH, 1, "address", None)),
     "address as reached from a research site": (
         ONE,
         f'URL{PATH}?comeFrom={{"type":"site","slug":"a-clinic"}}',
-        ("ok", PATH, 1, "address", None),
+        ("new", PATH, 1, "address", None),
     ),
     "address without a page": (
         ONE,
@@ -278,7 +278,7 @@ def test_outcomes(
             "message": message.replace("URL", replica.url).replace("STORE", str(store)) if message else None,
         }
         assert len(paths(replica)) == attempts
-        assert (scraped.trial is not None) == (outcome == "ok")
+        assert (scraped.trial is not None) == (outcome == "new")
 
 
 def test_the_record_is_that_of_the_page(replica: Replica, store: Path) -> None:
@@ -290,7 +290,7 @@ def test_after_the_page_of_another_study_the_next_candidate_is_tried(store: Path
     wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
     with Replica(Site(studies=(wrong, replace(ONE, slug=f"{SLUG}-1")))) as replica:
         found = ask(replica, store, NCT_ID)
-        assert [(each.outcome, each.url, each.attempts) for each in found] == [("ok", f"{replica.url}{PATH}-1", 3)]
+        assert [(each.outcome, each.url, each.attempts) for each in found] == [("new", f"{replica.url}{PATH}-1", 3)]
         # What was fetched in vain is kept: it is the other one's page.
         assert versions(store, replica.url + PATH) == [OTHERS]
 
@@ -320,7 +320,7 @@ def test_a_challenge_page_is_not_taken_for_the_page_for_days(replica: Replica, s
     replica.faults[PATH] = Fault(body=CHALLENGE, times=2)
     assert [each.outcome for each in again(replica, store, NCT_ID)] == ["not_a_study_page"]
     del replica.faults[PATH]
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["ok"]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["changed"]
     assert versions(store, replica.url + PATH) == [PAGE.encode(), CHALLENGE, PAGE.encode()]
 
 
@@ -364,7 +364,7 @@ def test_what_could_not_be_looked_up_is_never_said_not_to_be(
     assert scraped.attempts == len(paths(replica))
     # When the fault has passed, the same command finds it.
     replica.faults.clear()
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["ok"]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["new"]
 
 
 @pytest.mark.parametrize("fault", [Fault(status=503, times=2), Fault(cut=20, times=2), Fault(status=429, times=1)])
@@ -373,7 +373,7 @@ def test_what_passes_is_outlasted(replica: Replica, store: Path, fault: Fault, p
     replica.faults[path] = fault
     (scraped,) = ask(replica, store, NCT_ID)
     assert fault.times
-    assert (scraped.outcome, scraped.attempts) == ("ok", 2 + fault.times)
+    assert (scraped.outcome, scraped.attempts) == ("new", 2 + fault.times)
     assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
 
 
@@ -382,8 +382,8 @@ ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
     "all forbidden": (Fault(body="User-agent: *\nDisallow: /"), "blocked_by_robots", []),
     "for ever 500": (Fault(status=500), "blocked_by_robots", []),
     "no answer": (Fault(delay=60), "blocked_by_robots", []),
-    "none": (Fault(status=404), "ok", [REGISTRY, PATH]),
-    "garbage": (Fault(body=bytes(range(256)) * 40), "ok", [REGISTRY, PATH]),
+    "none": (Fault(status=404), "new", [REGISTRY, PATH]),
+    "garbage": (Fault(body=bytes(range(256)) * 40), "new", [REGISTRY, PATH]),
 }
 
 
@@ -456,7 +456,7 @@ def test_a_changed_page_is_kept_beside_the_old(replica: Replica, store: Path) ->
     ask(replica, store, NCT_ID)
     replica.site = Site(studies=(replace(ONE, page=REVISED),))
     (second,) = again(replica, store, NCT_ID)
-    assert (second.outcome, second.attempts, second.matched_by) == ("ok", 1, "nct_id")
+    assert (second.outcome, second.attempts, second.matched_by) == ("changed", 1, "nct_id")
     assert second.trial == parser.parse(REVISED, url=replica.url + PATH)
     assert versions(store, replica.url + PATH) == [PAGE.encode(), REVISED]
     assert [each.trial for each in ask(replica, store, NCT_ID)] == [second.trial]
@@ -478,7 +478,7 @@ def test_a_changed_page_without_identifiers_is_matched_anew(store: Path) -> None
         ask(replica, store, NCT_ID)
         replica.site = Site(studies=(replace(ONE, page=revised),))
         (second,) = again(replica, store, NCT_ID)
-        assert (second.outcome, second.matched_by) == ("ok", "title+sponsor")
+        assert (second.outcome, second.matched_by) == ("changed", "title+sponsor")
         # The page is asked for once: the registry's word is all that was missing.
         assert paths(replica) == [PATH, REGISTRY]
         assert second.attempts == 2
@@ -498,7 +498,7 @@ def test_a_page_stays_young_for_a_week_after_its_last_check(
         now = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day)
         monkeypatch.setattr(sys.modules[scrape.__module__], "_now", lambda now=now: now)
         outcomes += [each.outcome for each in ask(replica, store, NCT_ID)]
-    assert outcomes == ["ok", "cached", "unchanged", "cached", "unchanged"]
+    assert outcomes == ["new", "cached", "unchanged", "cached", "unchanged"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -509,7 +509,7 @@ def test_a_page_that_moved_is_found_anew(store: Path, status: int) -> None:
         replica.site = Site(studies=(moved,))
         replica.faults[PATH] = Fault(status=status)
         (second,) = again(replica, store, NCT_ID)
-        assert (second.outcome, second.url, second.attempts) == ("ok", f"{replica.url}/study/clerks-under-trees", 3)
+        assert (second.outcome, second.url, second.attempts) == ("new", f"{replica.url}/study/clerks-under-trees", 3)
         assert [(each.outcome, each.url) for each in ask(replica, store, NCT_ID)] == [("cached", second.url)]
 
 
@@ -517,7 +517,7 @@ def test_an_address_that_is_gone_is_asked_for_once(replica: Replica, store: Path
     ask(replica, store, NCT_ID)
     replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-1"),))
     (second,) = again(replica, store, NCT_ID)
-    assert (second.outcome, second.attempts) == ("ok", 3)
+    assert (second.outcome, second.attempts) == ("new", 3)
     assert paths(replica) == [PATH, REGISTRY, f"{PATH}-1"]
 
 
@@ -527,7 +527,7 @@ def test_a_known_address_that_now_has_another_study(store: Path) -> None:
         moved = replace(ONE, slug=f"{SLUG}-1")
         replica.site = Site(studies=(moved, replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())))
         (second,) = again(replica, store, NCT_ID)
-        assert (second.outcome, second.url) == ("ok", f"{replica.url}{PATH}-1")
+        assert (second.outcome, second.url) == ("new", f"{replica.url}{PATH}-1")
         assert paths(replica) == [PATH, REGISTRY, f"{PATH}-1"]
         assert second.attempts == 3
 
@@ -535,8 +535,72 @@ def test_a_known_address_that_now_has_another_study(store: Path) -> None:
 def test_a_fault_leaves_the_kept_page_as_it_is(replica: Replica, store: Path) -> None:
     (first,) = ask(replica, store, NCT_ID)
     replica.faults[PATH] = Fault(status=500)
-    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["server_error"]
+    (stale,) = again(replica, store, NCT_ID)
+    assert (stale.outcome, stale.trial) == ("stale", first.trial)
+    assert stale.message
+    assert stale.message.endswith(f"; the page that was checked on {datetime.now(UTC):%Y-%m-%d} is used")
     assert [each.trial for each in ask(replica, store, NCT_ID)] == [first.trial]
+
+
+def test_a_stale_page_of_another_study_is_no_answer(replica: Replica, store: Path) -> None:
+    replica.site = Site(studies=(replace(ONE, page=PAGE.replace(NCT_ID, "NCT99000777").encode()),))
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["mismatch"]
+    replica.faults[PATH] = Fault(status=500)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["server_error"]
+
+
+def test_a_time_in_the_future_is_no_age(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    with Store.open(store) as opened:
+        opened._run("UPDATE version SET checked_at = '9999-01-01T00:00:00Z'")  # noqa: SLF001  a clock was wrong
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["unchanged"]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+
+
+def test_a_page_that_killed_the_program_is_left_out(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    with Store.open(store) as opened:
+        opened._run("INSERT INTO parsing SELECT version_id, 'another' FROM version")  # noqa: SLF001  a process died
+    (found,) = ask(replica, store, NCT_ID)
+    assert (found.outcome, found.trial) == ("internal_error", None)
+    assert found.message == (
+        f"the program ended while it parsed {replica.url}{PATH}; the page is left out until it changes"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0.0, "cached"), (30.0, "internal_error")])
+def test_a_page_that_was_being_parsed_for_long_is_left_out_after_ctrl_c(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, outcome: str
+) -> None:
+    ask(replica, store, NCT_ID)
+    times = iter([0.0, seconds])
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trialscrape.scraping.parser.parse", interrupted)
+        patched.setattr("trialscrape.scraping.time.monotonic", lambda: next(times))
+        with pytest.raises(KeyboardInterrupt):
+            ask(replica, store, NCT_ID)
+    with Store.open(store) as opened:
+        opened._run("UPDATE parsing SET process = 'another'")  # noqa: SLF001  that one has ended
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == [outcome]
+
+
+def test_another_site_is_asked_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    with Replica(Site(studies=(ONE,))) as other:
+        assert [each.outcome for each in ask(other, store, NCT_ID)] == ["new"]
+
+
+def test_a_resumed_run_goes_by_its_own_age(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID, "NCT99009999")
+    settings = quick(replica.url)
+    with Store.open(store) as opened:
+        next(scrape([NCT_ID, "NCT99009999"], store=opened, settings=settings))
+        rows = scrape([NCT_ID, "NCT99009999"], store=opened, settings=replace(settings, max_age=timedelta(0)))
+        assert [each.outcome for each in rows] == ["unchanged", "not_found"]
 
 
 def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
@@ -544,7 +608,7 @@ def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
         opened.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], datetime.now(UTC))
         replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-2"),))
         (scraped,) = ask(replica, opened, NCT_ID)
-    assert (scraped.outcome, scraped.url, scraped.attempts) == ("ok", f"{replica.url}{PATH}-2", 2)
+    assert (scraped.outcome, scraped.url, scraped.attempts) == ("new", f"{replica.url}{PATH}-2", 2)
 
 
 def test_each_page_is_in_the_store_before_its_record(store: Path) -> None:
@@ -565,7 +629,7 @@ def ids(site: Site) -> list[str]:
 
 def test_the_same_id_five_times_is_looked_up_once(replica: Replica, store: Path) -> None:
     found = ask(replica, store, NCT_ID, NCT_ID.lower(), f" {NCT_ID}", NCT_ID, f"{NCT_ID}\n")
-    assert [(each.id, each.outcome) for each in found] == [(NCT_ID, "ok")]
+    assert [(each.id, each.outcome) for each in found] == [(NCT_ID, "new")]
     assert paths(replica) == [REGISTRY, PATH]
 
 
@@ -592,7 +656,7 @@ def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(st
         replica.faults[f"/study/{SLUG}-part1000"] = Fault(delay=1.5)
         found = ask(replica, store, *ids(site))
         assert [each.id for each in found] == ids(site)
-        assert [each.outcome for each in found] == ["ok"] * 6
+        assert [each.outcome for each in found] == ["new"] * 6
         slow = next(asked.time for asked in replica.requests if asked.path.endswith("-part1000"))
         assert replica.requests[-1].time < slow + 1.5
 
@@ -611,7 +675,7 @@ def test_a_run_that_is_left_early_stops_at_once_and_can_be_gone_on_with(store: P
         replica.faults.clear()
         replica.requests.clear()
         found = ask(replica, store, *ids(site))
-        assert [each.outcome for each in found] == ["ok"] * 5
+        assert [each.outcome for each in found] == ["new"] * 5
         assert found[0] == first
         assert not [path for path in paths(replica) if path.endswith("-part1000")]
 
@@ -623,7 +687,7 @@ def test_what_may_pass_is_tried_again_by_the_next_go(replica: Replica, store: Pa
     run.close()  # type: ignore[attr-defined]
     replica.faults.clear()
     replica.requests.clear()
-    assert [each.outcome for each in ask(replica, store, NCT_ID, "NCT99009999")] == ["ok", "not_found"]
+    assert [each.outcome for each in ask(replica, store, NCT_ID, "NCT99009999")] == ["new", "not_found"]
     # The registry's answer is kept.
     assert paths(replica) == [PATH]
 
@@ -674,7 +738,7 @@ def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: P
     with Replica(site) as replica, Store.open(store) as opened:
         opened.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
         found = ask(replica, opened, *ids(site), rate=100_000.0)
-    assert [each.outcome for each in found] == ["ok"] * 1000
+    assert [each.outcome for each in found] == ["new"] * 1000
     assert sum(each.attempts for each in found) == len(paths(replica)) == 1002
     assert paths(replica).count(LIST) == 2
 
@@ -687,7 +751,7 @@ def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
         replica.requests.clear()
         for _ in range(5):
             run = scrape(ids(site), store=store, settings=settings)
-            assert next(run).outcome == "ok"
+            assert next(run).outcome == "new"
             run.close()  # type: ignore[attr-defined]
         assert list(scrape(ids(site), store=store, settings=settings)) == undisturbed
     assert paths(replica).count(LIST) == 2
@@ -699,7 +763,7 @@ def test_duplicates_of_a_title_are_tried_until_the_id_is_the_right_one(store: Pa
     copies = [replace(wrong, slug=f"{SLUG}-{number}") for number in (1, 2, 4)]
     with Replica(Site(studies=(wrong, *copies, replace(ONE, slug=f"{SLUG}-3")))) as replica:
         (found,) = ask(replica, store, NCT_ID)
-        assert (found.outcome, found.url) == ("ok", f"{replica.url}{PATH}-3")
+        assert (found.outcome, found.url) == ("new", f"{replica.url}{PATH}-3")
         assert paths(replica) == [REGISTRY, PATH, *(f"{PATH}-{number}" for number in (1, 2, 3))]
 
 

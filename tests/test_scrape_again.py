@@ -42,13 +42,13 @@ def test_what_may_have_passed_is_tried_again(tmp_path: Path) -> None:
         assert interrupt(tmp_path / "store.db", settings).outcome == "server_error"
         replica.faults.clear()
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=settings))
-    assert [each.outcome for each in outcomes] == ["ok", "ok"]
+    assert [each.outcome for each in outcomes] == ["new", "new"]
 
 
 def test_an_interrupted_run_is_forgotten_after_a_day(tmp_path: Path) -> None:
     with Replica(Site(studies=STUDIES)) as replica:
         settings = quick(replica, max_age=timedelta(0))
-        assert interrupt(tmp_path / "store.db", settings).outcome == "ok"
+        assert interrupt(tmp_path / "store.db", settings).outcome == "new"
         with Store.open(tmp_path / "store.db") as store:
             key = key_of([ID, OTHER], settings)
             assert ID in store.finished(key)
@@ -64,7 +64,7 @@ def test_a_fault_of_ours_costs_one_id(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(parser, "parse", lambda page, url: 1 / 0 if "bathing" in url else real(page, url=url))
     with Replica(Site(studies=STUDIES)) as replica:
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=quick(replica)))
-    assert [each.outcome for each in outcomes] == ["internal_error", "ok"]
+    assert [each.outcome for each in outcomes] == ["internal_error", "new"]
     assert "please report it: ZeroDivisionError" in str(outcomes[0].message)
 
 

@@ -122,10 +122,13 @@ def test_an_archive_gives_older_versions(store: Store) -> None:
 def test_not_modified(store: Store) -> None:
     store.add_page(fetched())
     store.touch(URL, LATER)
-    store.touch(URL, NOON, last_modified="new date")
     page = store.latest(URL)
     assert page is not None
-    assert (page.checked_at, page.etag, page.last_modified) == (LATER, '"1"', "new date")
+    assert page.checked_at == LATER
+    store.touch(URL, NOON, last_modified="new date")  # the clock was wrong, and was put back
+    page = store.latest(URL)
+    assert page is not None
+    assert (page.checked_at, page.etag, page.last_modified) == (NOON, '"1"', "new date")
 
 
 def test_not_modified_needs_a_page(store: Store, path: Path) -> None:

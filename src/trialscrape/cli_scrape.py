@@ -117,15 +117,24 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
                 rows.write(export.json_line(scraped.row()) + b"\n")
         records.flush()
     store.end_run(key_of(ids, settings))
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in {"records", "failed", "requests"})
-    tell(f"{len(ids):,} ids: {counts}; {tally['requests']:,} requests" + (f"; records in {output}" if output else ""))
+    outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
+    sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
+    places = f"pages in {store.path}" + (f", records in {output}" if output else "")
+    tell(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
     return tally["failed"]
+
+
+_SUMS = frozenset({"records", "failed", "warnings", "unparsed lines", "requests"})
 
 
 def _count(tally: Counter[str], scraped: Scraped) -> None:
     tally[scraped.outcome] += 1
     tally["requests"] += scraped.attempts
-    tally["records" if scraped.trial else "failed"] += 1
+    tally["records"] += scraped.trial is not None
+    tally["failed"] += scraped.trial is None or scraped.outcome == "stale"
+    if scraped.trial:
+        tally["warnings"] += len(scraped.trial.warnings)
+        tally["unparsed lines"] += len(scraped.trial.unparsed)
     if scraped.message:
         tell(f"{scraped.id}: {scraped.outcome}: {scraped.message}")
 

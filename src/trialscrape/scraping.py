@@ -6,6 +6,7 @@ them side by side: what they ask of the network is done in threads, everything e
 
 import json
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -44,7 +45,8 @@ Steps = Generator[Callable[[], Any], Any, T]
 _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
-_MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots"})
+_MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots", "stale"})
+_TOO_LONG = 20.0  # seconds; a page that was parsed for longer when the user stopped the run is not parsed again
 _FORGOTTEN_AFTER = timedelta(days=1)  # an interrupted run, unless pages may be older than that
 _LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
 
@@ -55,7 +57,7 @@ class Scraped:
 
     Attributes:
         id: As asked: an NCT id, or the address or slug that was given instead.
-        outcome: One of those in docs/scrape.md; `ok`, `unchanged` and `cached` have a record.
+        outcome: One of those in docs/scrape.md; `new`, `changed`, `unchanged`, `cached` and `stale` have a record.
         url: The page's address, or the last that was tried; None where none was.
         attempts: How many requests were sent for it, retries and redirects included, robots.txt not. A list of ids that
             the registry was asked for counts for the first of them.
@@ -122,7 +124,7 @@ def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scrape
     key = key_of(asked, settings)
     now = _now()
     store.begin_run(key, now, not_before=now - max(settings.max_age, _FORGOTTEN_AFTER))
-    done = store.finished(key, without=_MAY_PASS)
+    done = store.finished(key, without={*_MAY_PASS, "cached"})  # what is young enough may have changed
     with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
         ids = (each for each in asked if each not in done and _NCT_ID.fullmatch(each))
         run = _Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, ids))
@@ -144,10 +146,10 @@ def plans(asked: list[str], store: Store | None, settings: Settings) -> Iterator
     """Tell the requests that a run would send: one plan for each id, and one for all before them."""
     yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
     for each in asked:
-        known = store.for_id(each) if store else None
+        known = store.for_id(each, under=settings.study_url("")) if store else None
         address = known.page.url if known else _address(each, settings)
         kept = store.latest(address) if store and address else None
-        if kept and kept.checked_at > _now() - settings.max_age:
+        if kept and _is_young(kept, settings):
             yield Plan(f"{each}: nothing, {address} is kept and young enough", valid=True)
         elif address:
             yield Plan(f"{each}: GET {address}{' if it changed' if kept else ''}", valid=True)
@@ -241,6 +243,7 @@ class _LookUp:
         self.url: str | None = None
         self.sent: dict[str, int] = {}  # requests by address
         self.matched: tuple[str, Match] | None = None  # an address, and how its page was matched
+        self.fault: Scraped | None = None  # the end of a look-up whose page could not be fetched
 
     def up(self) -> Steps[Scraped]:
         """Look in the store, then at the addresses that the registry's titles give."""
@@ -272,11 +275,11 @@ class _LookUp:
             return found
         if found is None:
             return self.ends("unresolved", message=f"expected a study page at {address}, found that there is none")
-        return self.ends(found.how, matched_by="address", trial=found.trial)
+        return self.ends(found.how, matched_by="address", message=self.told(found), trial=found.trial)
 
     def known(self) -> Steps[Scraped | None]:
         """Take the page that the store knows to be the id's, if it is still there and still says so."""
-        known = self.store.for_id(self.asked)
+        known = self.store.for_id(self.asked, under=self.settings.study_url(""))
         if known is None:
             return None
         found = yield from self.page(known.page.url)
@@ -298,6 +301,8 @@ class _LookUp:
                 continue
             if match := match_page(found.trial, self.asked, answer):
                 return self.accept(found, match, answer.message)
+            if found.how == "stale" and self.fault:
+                return self.fault
             wrong.append(f"{self.url} {explain_mismatch(found.trial, answer)}")
             if same_title(found.trial, answer):
                 further = [each for each in duplicates(slug, self.store) if each not in slugs]
@@ -321,7 +326,14 @@ class _LookUp:
         trial = parser.with_matched_id(found.trial, match.nct_id, match.matched_by)
         if match.matched_by == "current_nct_id":
             message = f"{self.asked} is an old id; the registry's current one is {trial.nct_id}"
+        message = "; ".join(filter(None, (message, self.told(found))))
         return self.ends(found.how, matched_by=match.matched_by, message=message, trial=trial)
+
+    def told(self, found: "_Found") -> str:
+        """Say why a page was used that is older than wanted, and of when it is."""
+        if found.how != "stale" or self.fault is None:
+            return ""
+        return f"{self.fault.message}; the page that was checked on {found.page.checked_at:%Y-%m-%d} is used"
 
     def page(self, url: str) -> Steps["_Found | Scraped | None"]:
         """Get a page from the store or the site; None where the site has none."""
@@ -333,7 +345,7 @@ class _LookUp:
             return self.found(noted.how, kept)
         if url in self.sent:
             return None  # it was gone a moment ago
-        if kept and kept.checked_at > _now() - self.settings.max_age:
+        if kept and _is_young(kept, self.settings):
             cached = self.found("cached", kept)
             if isinstance(cached, _Found):  # a challenge page or the like is not taken for the page for days
                 return cached
@@ -343,7 +355,9 @@ class _LookUp:
         if fetched.status in _GONE:
             return None
         if fetched.result not in {"ok", "not_modified"}:
-            return self.ends(_failure(fetched.result), message=fetched.message)
+            self.fault = self.ends(_failure(fetched.result), message=fetched.message)
+            stale = self.found("stale", kept) if kept else None
+            return stale if isinstance(stale, _Found) else self.fault
         how = self.keep(fetched)
         page = self.store.latest(url)
         return self.found(how, page) if page else None
@@ -355,28 +369,46 @@ class _LookUp:
                 self.store.touch(fetched.url, _now(), etag=fetched.etag, last_modified=fetched.last_modified)
                 how = "unchanged"
             else:
-                how = "ok" if self.store.add_page(_fresh(fetched), ids=[self.asked]).is_new else "unchanged"
+                is_known = self.store.latest(fetched.url) is not None
+                is_new = self.store.add_page(_fresh(fetched), ids=[self.asked]).is_new
+                how = "unchanged" if not is_new else "changed" if is_known else "new"
             self.store.note(self.key, self.asked, fetched.url, Note(how, fetched.attempts))
         return how
 
     def found(self, how: str, page: Page) -> "_Found | Scraped":
         self.url = page.final_url
+        if self.store.died_parsing(page.version_id):
+            message = f"the program ended while it parsed {page.final_url}; the page is left out until it changes"
+            return self.ends("internal_error", message=message)
+        self.store.begin_parsing(page.version_id)
+        began = time.monotonic()
         try:
-            return _Found(how, page, parser.parse(page.body, url=page.final_url))
+            found: _Found | Scraped = _Found(how, page, parser.parse(page.body, url=page.final_url))
         except PageError as error:
-            return self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
-        except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other ids; it is told
-            told = f"trialscrape failed on the page {page.final_url}, please report it: {error!r}"
-            return self.ends("internal_error", message=told)
+            found = self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
+        except KeyboardInterrupt:
+            if time.monotonic() - began < _TOO_LONG:
+                self.store.end_parsing(page.version_id)
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other ids; it is reported
+            message = f"trialscrape failed on the page {page.final_url}, please report it: {error!r}"
+            found = self.ends("internal_error", message=message)
+        self.store.end_parsing(page.version_id)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A page, and how it was come by: `ok` where the site sent a new one, `unchanged`, or `cached`."""
+    """A page, and how the run got it: `new`, `changed` or `unchanged` from the site, `cached` or `stale` if kept."""
 
     how: str
     page: Page
     trial: Trial
+
+
+def _is_young(page: Page, settings: Settings) -> bool:
+    """Tell whether a kept page need not be asked for; a time in the future, of a clock that was wrong, is no age."""
+    return timedelta(0) <= _now() - page.checked_at < settings.max_age
 
 
 def _fresh(fetched: Fetched) -> Fresh:

@@ -72,7 +72,7 @@ class Page(Fetched):
 
     Attributes:
         version_id: Numbers the versions of all pages in the order in which they came.
-        checked_at: When the site last said that this is what it has; never before `fetched_at`.
+        checked_at: When the site last said that this is what it has, by the clock of that moment.
         sha256: Of the body, in hexadecimal.
 
     """
@@ -172,7 +172,7 @@ class Store(SlugIndex):
         with self.transaction():
             page_id = self._page_id(page.url)
             self._rows("INSERT OR IGNORE INTO asked (nct_id, page_id) VALUES (?, ?)", [(one, page_id) for one in ids])
-            fetched_at = as_text(page.fetched_at)
+            checked_at = fetched_at = as_text(page.fetched_at)
             latest = self._latest_of(page_id)
             if latest and historic and fetched_at < latest["fetched_at"]:
                 same = self._one(
@@ -182,11 +182,13 @@ class Store(SlugIndex):
                 if same:
                     return Added(same[0], is_new=False)
             elif latest and (latest["sha256"], latest["status"]) == (sha256, page.status):
-                self._renew(latest["version_id"], fetched_at, page.etag, page.last_modified, page.final_url)
+                checked_at = max(checked_at, latest["checked_at"]) if historic else checked_at
+                self._renew(latest["version_id"], checked_at, page.etag, page.last_modified, page.final_url)
                 return Added(latest["version_id"], is_new=False)
             elif latest:
                 fetched_at = max(fetched_at, latest["fetched_at"])
-            return Added(self._insert_version(page_id, page, fetched_at, sha256, packed), is_new=True)
+            times = (fetched_at, checked_at)
+            return Added(self._insert_version(page_id, page, times, sha256, packed), is_new=True)
 
     def touch(
         self, url: str, checked_at: datetime, *, etag: str | None = None, last_modified: str | None = None
@@ -311,10 +313,11 @@ class Store(SlugIndex):
     # Runs
 
     def begin_run(self, key: str, now: datetime, *, not_before: datetime | None = None) -> None:
-        """Begin a run, or go on with the one of the same key that did not end and is not older than that."""
+        """Begin a run, or resume the one of the same key that did not end and is neither too old nor of the future."""
         with self.transaction():
             if not_before:
-                self._run("DELETE FROM run WHERE run_key = ? AND started_at < ?", (key, as_text(not_before)))
+                query = "DELETE FROM run WHERE run_key = ? AND (started_at < ? OR started_at > ?)"
+                self._run(query, (key, as_text(not_before), as_text(now)))
             self._run("INSERT OR IGNORE INTO run VALUES (?, ?)", (key, as_text(now)))
 
     def finish(self, key: str, row: Row) -> None:
@@ -398,20 +401,19 @@ class Store(SlugIndex):
 
     def _latest_of(self, page_id: int) -> Any:  # noqa: ANN401  # a row, or None for a page that is being added
         return self._one(
-            """SELECT version_id, fetched_at, sha256, status FROM version
+            """SELECT version_id, fetched_at, checked_at, sha256, status FROM version
             WHERE page_id = ? ORDER BY fetched_at DESC, version_id DESC LIMIT 1""",
             (page_id,),
         )
 
-    def _insert_version(self, page_id: int, page: Fetched, fetched_at: str, sha256: str, packed: bytes) -> int:
+    def _insert_version(self, page_id: int, page: Fetched, times: tuple[str, str], sha256: str, packed: bytes) -> int:
         cursor = self._run(
             """INSERT INTO version (page_id, final_url, fetched_at, checked_at, status, etag, last_modified,
             content_type, sha256, length, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 page_id,
                 page.final_url,
-                fetched_at,
-                fetched_at,
+                *times,
                 page.status,
                 page.etag,
                 page.last_modified,
@@ -427,7 +429,7 @@ class Store(SlugIndex):
         self, version_id: int, checked_at: str, etag: str | None, last_modified: str | None, final_url: str | None
     ) -> None:
         self._run(
-            """UPDATE version SET checked_at = max(checked_at, ?), etag = coalesce(?, etag),
+            """UPDATE version SET checked_at = ?, etag = coalesce(?, etag),
             last_modified = coalesce(?, last_modified), final_url = coalesce(?, final_url) WHERE version_id = ?""",
             (checked_at, etag, last_modified, final_url, version_id),
         )
