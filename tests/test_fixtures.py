@@ -1,8 +1,10 @@
 """Whole pages against records and outcomes that were written by hand; how to add one is in fixtures/README.md."""
 
+import email
 import gzip
 import json
 import os
+import plistlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -43,8 +45,13 @@ def printed(file: str) -> str:
     """Get the text of a good page without the parser: for HTML, what the extractor of the text pages prints."""
     data = (FIXTURES / "pages" / file).read_bytes()
     data = gzip.decompress(data) if file.endswith(".gz") else data
+    if file.endswith(".mhtml"):
+        parts = email.message_from_bytes(data).walk()
+        data = next(part.get_payload(decode=True) for part in parts if part.get_content_type() == "text/html")
+    elif file.endswith(".webarchive"):
+        data = plistlib.loads(data)["WebMainResource"]["WebResourceData"]
     text = data.decode(CHARSETS.get(file, "utf-8-sig"), errors="backslashreplace")
-    if ".html" in file:
+    if re.search(r"\.(html|mhtml|webarchive)", file):
         text = extract_plain_text(text, preserve_formatting=True, main_content=False, list_bullets=True)
     return text
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
 
 from trialscrape.errors import TooLarge
-from trialscrape.html import MAX_DEPTH, MAX_LISTS, text_of
+from trialscrape.html import MAX_DEPTH, MAX_LISTS, read
 
 
 def extractor(html: str) -> str:
