@@ -101,8 +101,8 @@ _WEB_CHARSETS = {
 _ESCAPED_CHARSETS = ("iso2022", "hz")
 # Python knows these as charsets, but no page is in them: code, or bytes that would not have shown their declaration.
 _NO_WEB_CHARSETS = {
-    "unicode_escape",
-    "raw_unicode_escape",
+    "unicode-escape",
+    "raw-unicode-escape",
     "punycode",
     "idna",
     "utf-7",
