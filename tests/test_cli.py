@@ -42,7 +42,7 @@ def test_parse_writes_records_and_outcomes(folder: Path, tmp_path: Path) -> None
     output = tmp_path / "trials.jsonl"
     done = run("parse", folder, "-o", output)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == f"3 pages, 3 ok, 0 failed, 0 warnings, 0 unparsed lines; records in {output}\n"
+    assert done.stderr == f"3 pages, 3 ok, 0 failed, 0 warnings, 0 unparsed lines, 1 skipped; records in {output}\n"
     names = [f"{folder}/a.txt.gz", f"{folder}/b.txt", f"{folder}/deeper/c"]
     trials = [Trial.model_validate_json(line) for line in output.read_text().splitlines()]
     assert [trial.source.file for trial in trials] == names
@@ -63,14 +63,14 @@ def test_a_second_run_gives_the_same_bytes_and_does_not_read_its_own_output(fold
 def test_a_bad_page_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
     (folder / "aa").write_bytes(b"%PDF-1.4")
     (folder / "ab").write_text(PAGE + PAGE)
-    done = run("parse", folder, folder / "missing", "-o", tmp_path / "trials.jsonl")
+    done = run("parse", folder, "-o", tmp_path / "trials.jsonl")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"{folder}/aa: not_a_study_page: expected a study page as text or HTML; found a PDF document",
+        f"{folder}/aa: not_a_study_page: expected a study page as text or HTML; found a PDF document; "
+        "save the study page itself, as HTML or as one .mhtml file",
         f"{folder}/ab:137: several_pages: expected one study page in one file, found the headings of a second one; "
         "split the file above its title",
-        f"{folder}/missing: unreadable: expected a readable file: No such file or directory",
-        f"6 pages, 3 ok, 3 failed, 0 warnings, 0 unparsed lines; records in {tmp_path}/trials.jsonl",
+        f"5 pages, 3 ok, 2 failed, 0 warnings, 0 unparsed lines, 1 skipped; records in {tmp_path}/trials.jsonl",
     ]
     assert [row["outcome"] for row in rows(tmp_path / "trials.outcomes.jsonl")] == [
         "ok",
@@ -78,9 +78,19 @@ def test_a_bad_page_does_not_stop_the_others(folder: Path, tmp_path: Path) -> No
         "several_pages",
         "ok",
         "ok",
-        "unreadable",
     ]
     assert len(rows(tmp_path / "trials.jsonl")) == 3
+
+
+@pytest.mark.parametrize("command", ["parse", "check", "show"])
+def test_a_mistyped_path_leaves_the_output_as_it_is(command: str, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "good.jsonl"
+    output.write_text("2,000 records")
+    paths = [tmp_path / "pagse"] if command == "show" else [folder, tmp_path / "pagse"]
+    done = run(command, *paths, *(["-o", str(output)] if command == "parse" else []))
+    assert (done.returncode, done.stdout, output.read_text()) == (2, "", "2,000 records")
+    assert "found no file or folder" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if "good" in path.name] == ["good.jsonl"]
 
 
 def test_stdin_and_stdout() -> None:
@@ -267,7 +277,7 @@ def test_schema_describes_the_record() -> None:
 def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = parser.parse
     monkeypatch.setattr(
-        parser, "parse", lambda page, file, url: 1 / 0 if "b.txt" in file else real(page, file=file, url=url)
+        parser, "parse", lambda page, file, **known: 1 / 0 if "b.txt" in file else real(page, file=file, **known)
     )
     got = list(trialscrape.parse_files([folder]))
     assert [each.outcome for each in got] == ["ok", "internal_error", "ok"]

@@ -1,13 +1,15 @@
 """Whole pages against records and outcomes that were written by hand; how to add one is in fixtures/README.md."""
 
+import email
 import gzip
 import json
 import os
+import plistlib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unicodedata import normalize
 
 import pytest
@@ -43,8 +45,14 @@ def printed(file: str) -> str:
     """Get the text of a good page without the parser: for HTML, what the extractor of the text pages prints."""
     data = (FIXTURES / "pages" / file).read_bytes()
     data = gzip.decompress(data) if file.endswith(".gz") else data
+    if file.endswith(".mhtml"):
+        parts = email.message_from_bytes(data).walk()
+        html = next(part for part in parts if part.get_content_type() == "text/html")
+        data = cast("bytes", html.get_payload(decode=True))
+    elif file.endswith(".webarchive"):
+        data = plistlib.loads(data)["WebMainResource"]["WebResourceData"]
     text = data.decode(CHARSETS.get(file, "utf-8-sig"), errors="backslashreplace")
-    if ".html" in file:
+    if re.search(r"\.(html|mhtml|webarchive)", file):
         text = extract_plain_text(text, preserve_formatting=True, main_content=False, list_bullets=True)
     return text
 

@@ -53,11 +53,12 @@ def test_what_is_said_on_a_closed_stderr_does_not_reach_stdout(page: Path) -> No
 
 
 def test_a_file_does_not_take_the_place_of_a_closed_stream(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text("no page")
     done = run("<&- >&- 2>&-", "parse", page, tmp_path / "none.txt", "-o", tmp_path / "trials.jsonl")
     assert done.returncode == 1
     assert Trial.model_validate_json((tmp_path / "trials.jsonl").read_text()).nct_id == "NCT99000100"
     rows = (tmp_path / "trials.outcomes.jsonl").read_text().splitlines()
-    assert [json.loads(row)["outcome"] for row in rows] == ["ok", "unreadable"]
+    assert [json.loads(row)["outcome"] for row in rows] == ["ok", "not_a_study_page"]
 
 
 @pytest.mark.parametrize("command", [["parse", "-"], ["scrape", "-i", "-"]])

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -80,7 +81,7 @@ def parse(
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     """
     rows_file = export.outcomes_path(output) if output else None
-    files = _files(paths, own=(output, rows_file))
+    files = _files(paths, written=(output, rows_file))
     tally: Counter[str] = Counter()
     left = f"what was written is in {output}.part, the same command begins anew" if output else ""
     with ends_in_words(left), ExitStack() as stack:
@@ -95,6 +96,7 @@ def parse(
                     write(outcome.trial)
                 if rows:
                     rows.write(export.outcome_line(outcome) + b"\n")
+    tally["skipped"] = files.skipped
     _summarize(tally, output)
     if tally["failed"]:
         raise typer.Exit(1)
@@ -109,7 +111,7 @@ def check(paths: Paths) -> None:
     files = _files(paths)
     with progress() as bar:
         counts = survey.survey(bar.track(files, description="pages"))
-    for line in survey.report(counts):
+    for line in survey.report(counts, skipped=files.skipped):
         print(printable(line))
     if counts.alarm:
         raise typer.Exit(1)
@@ -118,6 +120,7 @@ def check(paths: Paths) -> None:
 @app.command()
 def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved page, or - for stdin.")]) -> None:
     """Show one record for a person."""
+    _files([path])
     if Path(path).is_dir():
         fail_usage(f"expected one page, found the folder {path}")
     outcome = next(outcomes_of(path))
@@ -137,13 +140,15 @@ def schema(
     print(json.dumps(model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))
 
 
-def _files(paths: list[str], own: Iterable[Path | None] = ()) -> list[str]:
-    """List the files to read, without those in a folder that this run or an earlier one writes."""
-    outputs = {path.resolve() for path in own if path}
+def _files(paths: list[str], written: Iterable[Path | None] = ()) -> sources.Files:
+    """Find the files to read, without those that this run writes; a mistyped path ends the command before it begins."""
+    missing = [path for path in paths if path != sources.STDIN and not os.path.lexists(path)]
+    if missing:
+        fail_usage(f"found no file or folder {', '.join(missing)}")
+    outputs = [path.resolve() for path in written if path]
     if any(Path(path).resolve() in outputs for path in paths if path != sources.STDIN):
         fail_usage("expected other files to write than to read, found one that is both")
-    written = outputs | {path.with_name(f"{path.name}.part") for path in outputs}
-    return [file for file in sources.files_in(paths) if not written or Path(file).resolve() not in written]
+    return sources.Files(paths, written=outputs)
 
 
 @contextmanager
@@ -178,5 +183,5 @@ def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > _MOST_TOLD:
         tell(f"… and {tally['failed'] - _MOST_TOLD:,} more that failed")
     told = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in told)
+    counts = ", ".join(f"{tally[name]:,} {name}" for name in (*told, "skipped") if name in told or tally[name])
     tell(f"{counts}; records in {output}" if output else counts)

@@ -1,4 +1,4 @@
-"""The only reader of HTML: a page's bytes to the lines that its elements print.
+"""The only reader of HTML: a page's bytes to the lines that its elements print, and its address.
 
 One pass over lxml's tree. The lines are those of resiliparse's `extract_plain_text` with formatting and list bullets
 kept, the extractor that made the text pages this package is built on. What a tag does is a row of a table below; no
@@ -17,7 +17,9 @@ Where the lines differ from that extractor's, on purpose or because the tree doe
 * A block inside `<pre>`, which HTML forbids, stands as far from its neighbours as elsewhere.
 """
 
+import re
 from collections.abc import Callable
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from lxml import etree
@@ -28,7 +30,19 @@ MAX_DEPTH = 2_000
 """Elements inside each other. At 2,048 libxml2 stops and drops the rest of the page without a word."""
 
 MAX_LISTS = 50
-"""Lists inside each other. Each level indents every line, so the text would grow with lines times levels."""
+"""Lists inside each other."""
+
+MAX_INDENT = 16 * 1024 * 1024
+"""Blanks that nested lists may add to the text: two a level and line. Real pages get a few hundred."""
+
+MAX_TAGS = 1_000_000
+"""Tags of a page: each costs up to 350 bytes of memory. Real pages have a few thousand."""
+
+MAX_ATTRIBUTES = 5_000
+"""Attributes of an element: each is compared with all before it."""
+
+MAX_ALL_ATTRIBUTES = 500_000
+"""Attributes of a page: each costs up to 300 bytes of memory."""
 
 _BLANK = " \t\n\r\f\v"  # what HTML collapses; NBSP, U+0085 and U+2028 are text
 # A blank that must outlive the collapsing of the page's own blanks is kept as a lone surrogate until that is done: no
@@ -322,30 +336,132 @@ _FREQUENT_INLINE = (
 _SMALL = 300_000
 
 
-def text_of(html: bytes) -> str:
-    r"""The text that the elements of an HTML page print.
+class WebPage(NamedTuple):
+    """What an HTML page prints, and the address that it gives itself."""
+
+    text: str
+    url: str | None
+
+
+def read(html: bytes) -> WebPage:
+    r"""Read an HTML page.
 
     Args:
         html: The page in valid UTF-8, whatever its `<meta charset>` or XML declaration says.
 
     Returns:
-        Lines parted by `\n`; empty where nothing is printed.
+        The text that its elements print, lines parted by `\n`, empty where nothing is printed; and the address of its
+        canonical link, `og:url` or "saved from url" comment, the first of them that is one of the web.
 
     Raises:
-        TooLarge: Elements are nested deeper than `MAX_DEPTH`, or lists deeper than `MAX_LISTS`.
+        TooLarge: It has more than one of the limits above.
     """
+    _check_size(html)
     parser = etree.HTMLParser(
         encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, collect_ids=False
     )
     root = etree.fromstring(html, parser)
     if root is None:
-        return ""
+        return WebPage("", None)
+    url = _address(root) or _saved_from(html)
     printer = _Printer()
     for top in [root, *root.itersiblings()]:  # what follows </html> is an element beside it
         _check_depth(top)
         _thin_out(top, small=len(html) <= _SMALL)
         printer.walk(top)
-    return printer.printed()
+    return WebPage(printer.printed(), url)
+
+
+def web_address(text: str | None) -> str | None:
+    """Give the address where it is one of the web, without blanks around it; None for any other text."""
+    text = (text or "").strip()
+    return text if text.isprintable() and _WEB_ADDRESS.fullmatch(text) else None
+
+
+_WEB_ADDRESS = re.compile(r"https?://[^\s<>\"]{1,4000}", re.IGNORECASE)
+_SAVED_FROM = re.compile(rb"<!--\s*saved from url=\([0-9]{1,5}\)(\S{1,4000})\s*-->", re.IGNORECASE)
+_SAVED_FROM_WITHIN = 8192  # browsers write it behind the doctype
+_ADDRESSES = (("link", "rel", "canonical", "href"), ("meta", "property", "og:url", "content"))
+
+
+def _address(root: etree._Element) -> str | None:
+    for tag, key, word, value in _ADDRESSES:
+        for element in root.iterfind(f"head//{tag}"):
+            if word in element.get(key, "").lower().split() and (url := web_address(element.get(value))):
+                return url
+    return None
+
+
+def _saved_from(html: bytes) -> str | None:
+    comment = _SAVED_FROM.search(html, 0, _SAVED_FROM_WITHIN)
+    return web_address(comment[1].decode()) if comment else None
+
+
+# A start tag as HTML5 splits it. Each tag of a page begins with one of these, even behind a comment or a quote that is
+# not seen here, so looking at each of them misses none; what is no tag and counted does no harm.
+_BLANKS = rb"[ \t\n\r\f]"
+_ATTRIBUTE = re.compile(
+    rb"(?:%b|/)*+[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+"
+    rb"(?:%b*+=%b*+(?:\"[^\"]*+\"?|'[^']*+'?|[^ \t\n\r\f>\"'][^ \t\n\r\f>]*+)?+)?+" % (_BLANKS, _BLANKS, _BLANKS)
+)
+_NAME = re.compile(rb"</?[^ \t\n\r\f/>]*+")
+# One that ends where it seems to: its values are in quotes and hold neither tags nor the end of one.
+_PLAIN_REST = (
+    rb"[a-zA-Z0-9-]*+(?:%b++[^\s<>\"'=/]++(?:=(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s<>\"'=`][^\s<>\"'`]*+))?+){0,%d}+%b*+/?>"
+    % (_BLANKS, MAX_ATTRIBUTES, _BLANKS)
+)
+_ODD_START = re.compile(rb"</?[a-zA-Z](?!%b)" % _PLAIN_REST)
+_ANY_START = re.compile(rb"</?[a-zA-Z](?![a-zA-Z0-9-]*+>)")
+# In a page in lower case: all of a name become one element, with the attributes of all.
+_MERGED = (b"html", b"body")
+_MERGED_START = re.compile(rb"<(?:%b)[ \t\n\r\f/]" % b"|".join(_MERGED))
+_LIST_START = re.compile(rb"<[uo]l(?=[ \t\n\r\f/>])")
+_OVERLAP = 10  # times that a byte may stand in something that looks like a tag
+
+
+def _check_size(html: bytes) -> None:
+    """Refuse in linear time what would take the parser or the extractor too much time or memory."""
+    tags = html.count(b"<")
+    if tags > MAX_TAGS:
+        raise TooLarge(f"expected at most {MAX_TAGS:,} tags, found more")
+    # A small page has no room for more attributes in all, and most of its tags are plain.
+    _check_attributes(html, _ODD_START if len(html) <= 2 * MAX_ALL_ATTRIBUTES else _ANY_START, MAX_ALL_ATTRIBUTES)
+    lower = html.lower()
+    if lower.count(b"<html") + lower.count(b"<body") > len(_MERGED):
+        _check_attributes(lower, _MERGED_START, MAX_ATTRIBUTES)
+    if 2 * tags * (lower.count(b"<ul") + lower.count(b"<ol")) > MAX_INDENT:
+        _check_lists(lower)
+
+
+def _check_attributes(html: bytes, starts: re.Pattern[bytes], most: int) -> None:
+    total, room = 0, _OVERLAP * len(html)
+    for start in starts.finditer(html):
+        count, end = _attributes(html, start.start())
+        total += count
+        room -= end - start.start()
+        if count > MAX_ATTRIBUTES or total > most or room < 0:
+            limits = f"{MAX_ATTRIBUTES:,} attributes in an element and {MAX_ALL_ATTRIBUTES:,} in a page"
+            raise TooLarge(f"expected at most {limits}, found more")
+
+
+def _attributes(html: bytes, at: int) -> tuple[int, int]:
+    """Count the attributes of the tag that starts here, up to one more than the limit; give where they end, too."""
+    name = _NAME.match(html, at)
+    count, end = 0, name.end() if name else at
+    while count <= MAX_ATTRIBUTES and (attribute := _ATTRIBUTE.match(html, end)):
+        count, end = count + 1, attribute.end()
+    return count, end
+
+
+def _check_lists(html: bytes) -> None:
+    # Which list a `</ul>` ends, if any, only the parser knows, so none is counted as ended: each indents all that
+    # follows. Every tag may start a line.
+    starts = (start.start() for start in _LIST_START.finditer(html))
+    indent = 0
+    for level, (start, stop) in enumerate(pairwise(chain(starts, [len(html)])), 1):
+        indent += 2 * level * html.count(b"<", start, stop)
+        if indent > MAX_INDENT:
+            raise TooLarge(f"expected lists that indent the text by at most {MAX_INDENT:,} blanks, found more")
 
 
 def _thin_out(top: etree._Element, *, small: bool) -> None:

@@ -33,14 +33,14 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
     """Read saved pages, one after the other.
 
     Args:
-        paths: Files, folders (read recursively), stores, and `-` for stdin; text or HTML, plain or gzip.
+        paths: Files, folders (read recursively, without what `sources.Files` skips), stores, and `-` for stdin.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Give `TracedTrial` records.
 
     Yields:
         One outcome per page, in the order of the paths and, in a folder, of the names.
     """
-    for file in sources.files_in(paths):
+    for file in sources.Files(paths):
         yield from outcomes_of(file, strict=strict, spans=spans)
 
 
@@ -56,7 +56,8 @@ def outcomes_of(file: str, *, strict: bool = False, spans: bool = False) -> Iter
 
 def _outcome(saved: sources.Saved, *, strict: bool, spans: bool) -> Outcome:
     try:
-        trial = (parser.trace if spans else parser.parse)(saved.page, file=saved.file, url=saved.url)
+        read = parser.trace if spans else parser.parse
+        trial = read(saved.page, file=saved.file, url=saved.url, content_type=saved.content_type)
         if saved.match:
             trial = parser.with_matched_id(trial, saved.match.nct_id, saved.match.matched_by)
         if strict:

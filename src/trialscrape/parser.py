@@ -25,13 +25,16 @@ class Reading(NamedTuple):
     filled: int
 
 
-def parse(page: str | bytes, *, file: str | None = None, url: str | None = None) -> Trial:
+def parse(
+    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
+) -> Trial:
     """Read one saved study page.
 
     Args:
-        page: Its text or HTML; bytes may be gzip and in any charset.
+        page: Its text, HTML, MHTML or webarchive; bytes may be gzip and in any charset.
         file: Where it was saved; goes into `source.file` as given.
-        url: Where it came from; goes into `source.url` as given, without how its visitor came there (`comeFrom`).
+        url: Where it came from; goes into `source.url` without `comeFrom`. Without it, the page's own address does.
+        content_type: The HTTP header that came with it; its charset counts before one that the page declares.
 
     Returns:
         The record. What is doubtful is in its `warnings`, what nobody understood in `unparsed`.
@@ -40,21 +43,26 @@ def parse(page: str | bytes, *, file: str | None = None, url: str | None = None)
         NotAStudyPage: It is something else, or nothing.
         SeveralPages: It holds more than one study page.
         TooLarge: It is larger than `pages.MAX_BYTES`.
-        Unreadable: It is a broken gzip file.
+        Unreadable: It is a broken gzip file, MHTML file or webarchive.
     """
-    return Trial.model_validate(read(page, file=file, url=url).values)
+    return Trial.model_validate(read(page, file=file, url=url, content_type=content_type).values)
 
 
-def trace(page: str | bytes, *, file: str | None = None, url: str | None = None) -> TracedTrial:
+def trace(
+    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
+) -> TracedTrial:
     """Read one saved study page like `parse`, with the source lines of each field in `spans`."""
-    reading = read(page, file=file, url=url)
+    reading = read(page, file=file, url=url, content_type=content_type)
     spans = {field: (first + 1, last + 1) for field, (first, last) in reading.spans.items()}
     return TracedTrial.model_validate(reading.values | {"spans": spans})
 
 
-def read(page: str | bytes, *, file: str | None = None, url: str | None = None) -> Reading:
+def read(
+    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
+) -> Reading:
     """Read one saved study page into the values of a record; arguments and errors are those of `parse`."""
-    text, warnings = pages.text_of(page)
+    text, warnings, own_url = pages.text_of(page, content_type=content_type)
+    url = url or own_url
     lines = layout.lines_of(text)
     found = sections.find(lines)
     draft = Draft(lines, found.form, complete=found.sections[-1].name == "end")

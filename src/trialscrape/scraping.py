@@ -383,7 +383,7 @@ class _LookUp:
         self.store.begin_parsing(page.version_id)
         began = time.monotonic()
         try:
-            found: _Found | Scraped = _Found(how, page, parser.parse(page.body, url=page.final_url))
+            found: _Found | Scraped = _Found(how, page, _parse(page))
         except PageError as error:
             found = self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
         except KeyboardInterrupt:
@@ -404,6 +404,10 @@ class _Found:
     how: str
     page: Page
     trial: Trial
+
+
+def _parse(page: Page) -> Trial:
+    return parser.parse(page.body, url=page.final_url, content_type=page.content_type)
 
 
 def _is_young(page: Page, settings: Settings) -> bool:

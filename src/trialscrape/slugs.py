@@ -54,9 +54,10 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def drop_referrer(url: str) -> str:
     """Drop from an address how its visitor came there (`?comeFrom={…}`), which is no part of the page's identity."""
-    page, mark, query = url.partition("?")
+    address, hash_, fragment = url.partition("#")
+    page, mark, query = address.partition("?")
     kept = [part for part in query.split("&") if part.partition("=")[0] != _REFERRER]
-    return page + mark + "&".join(kept) if kept else page
+    return (page + mark + "&".join(kept) if kept else page) + hash_ + fragment
 
 
 def _slug(text: str) -> str:

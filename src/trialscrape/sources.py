@@ -1,12 +1,13 @@
 """Paths, folders, stores and stdin to the bytes of pages."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from trialscrape.errors import TooLarge, Unreadable
+from trialscrape.errors import Unreadable
 from trialscrape.pages import MAX_BYTES
 from trialscrape.store import Match, Store, StoreError, is_store
 
@@ -18,46 +19,111 @@ class Saved(NamedTuple):
 
     Attributes:
         file: Its file as given; `store!address` in a store.
-        url: Its address, if known.
         page: Its bytes.
-        content_type: The header that it was served with, if known.
+        url: Its address, if known.
+        content_type: The HTTP header that it was served with, if known.
         match: How a store knows whose page it is.
     """
 
     file: str
-    url: str | None
     page: bytes
+    url: str | None = None
     content_type: str | None = None
     match: Match | None = None
 
 
-def files_in(paths: Iterable[str | Path]) -> Iterator[str]:
-    """List the files to read, in the order of their names.
+# Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
+_FILES_OF_A_PAGE = re.compile(
+    r"(.+)[._-](?:files?|Dateien|fichiers|bestanden|archivos|arquivos|ficheiros|filer|tiedostot|pliki|soubory|elemei"
+    r"|dosyalar|datoteke|fitxers|failid|fails|bylos|fajlovi|fitxategiak)",
+    re.IGNORECASE,
+)
+_NO_PAGES = re.compile(r"\..*|(?:eh)?thumbs\.db|desktop\.ini|.*\.(?:lock|part|crdownload)", re.IGNORECASE)
+_BESIDE_A_STORE = re.compile(r"(.+)-(?:wal|shm|journal)")
+_OWN_OUTPUT = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
+_FIRST_BYTES = 8192
 
-    Args:
-        paths: Files, folders and `-` for stdin, in the order wanted. A folder is read recursively; what begins with a
-            dot in it is passed over, and so is a linked folder. A path that is missing is listed, so that it is told.
+
+class Files:
+    """The files to read, in the order of their names; iterating finds them folder by folder.
+
+    A folder is read recursively. What cannot be a page is skipped in it: hidden files and folders, linked folders, the
+    folder that a browser saves beside a page, what Windows and macOS leave behind, unfinished downloads, and this
+    tool's own records, outcomes and files beside a store. A path that was given is never skipped, even a missing one,
+    so that it is told.
+
+    Attributes:
+        skipped: How many files and folders were skipped so far.
     """
-    if isinstance(paths, str | Path):
-        raise TypeError(f"expected a list of paths, found one path: pass [{str(paths)!r}]")
-    for path in map(str, paths):
-        if path != STDIN and os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a path is too long
-            yield from _files_below(path)
-        else:
-            yield path
 
+    def __init__(self, paths: Iterable[str | Path], *, written: Iterable[Path] = ()) -> None:
+        """Take the paths: files, folders and `-` for stdin, in the order wanted.
 
-def _files_below(folder: str) -> Iterator[str]:
-    """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
-    unreadable: list[str] = []
-    empty = True
-    for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
+        Args:
+            paths: They.
+            written: Files that this run writes: left out wherever they are met, and not counted.
+        """
+        if isinstance(paths, str | Path):
+            raise TypeError(f"expected a list of paths, found one path: pass [{str(paths)!r}]")
+        self.skipped = 0
+        self._paths = paths
+        self._written = {path.resolve() for path in written}
+
+    def __iter__(self) -> Iterator[str]:
+        for path in map(str, self._paths):
+            if path != STDIN and os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a path is too long
+                yield from self._below(path)
+            else:
+                yield path
+
+    def _below(self, folder: str) -> Iterator[str]:
+        """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
+        unreadable: list[str] = []
+        empty = True
+        for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
+            here = Path(parent).resolve()
+            written = {path.name for path in self._written if path.parent == here}
+            parent = parent.rstrip("/")  # noqa: PLW2901
+            kept = [name for name in folders if not _is_skipped_folder(parent, name)]
+            self.skipped += len(folders) - len(kept)
+            folders[:] = sorted(kept)
+            files.sort()
+            for name in files:
+                if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
+                    continue
+                if _is_skipped_file(parent, name):
+                    self.skipped += 1
+                    continue
                 empty = False
-                yield f"{parent.rstrip('/')}/{name}"
-    yield from unreadable or ([folder] if empty else [])
+                yield f"{parent}/{name}"
+        yield from unreadable or ([folder] if empty else [])
+
+
+def _is_skipped_folder(parent: str, name: str) -> bool:
+    path = Path(parent, name)
+    page = _FILES_OF_A_PAGE.fullmatch(name)
+    return (
+        name.startswith(".")
+        or path.is_symlink()
+        or bool(page and any((path.parent / f"{page[1]}{end}").is_file() for end in (".html", ".htm", ".xhtml")))
+    )
+
+
+def _is_skipped_file(parent: str, name: str) -> bool:
+    store = _BESIDE_A_STORE.fullmatch(name)
+    return (
+        bool(_NO_PAGES.fullmatch(name))
+        or bool(store and is_store(f"{parent}/{store[1]}"))
+        or (name.endswith((".jsonl", ".json")) and _is_own_output(f"{parent}/{name}"))
+    )
+
+
+def _is_own_output(file: str) -> bool:
+    try:
+        with Path(file).open("rb") as stream:
+            return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
+    except OSError:
+        return False
 
 
 def pages_in(file: str) -> Iterator[Saved]:
@@ -65,23 +131,23 @@ def pages_in(file: str) -> Iterator[Saved]:
 
     Raises:
         Unreadable: It is missing, no file, or cannot be read.
-        TooLarge: It has more than `MAX_BYTES` bytes.
     """
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
     if not is_store(file):
-        yield Saved(name, None, _read(file))
+        yield Saved(name, _read(file))
         return
     try:
         with Store.open(file, lock=False) as store:
             for page in store.pages():
                 match = store.match_of(page.version_id)
-                yield Saved(f"{name}!{page.url}", page.final_url, page.body, page.content_type, match)
+                yield Saved(f"{name}!{page.url}", page.body, page.final_url, page.content_type, match)
     except StoreError as error:
         raise Unreadable(str(error)) from error
 
 
 def _read(file: str) -> bytes:
+    """Read a file up to one byte more than a page may have: by its first bytes it may be more than too large."""
     try:
         if file == STDIN:
             data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
@@ -94,6 +160,4 @@ def _read(file: str) -> bytes:
                 data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > MAX_BYTES:
-        raise TooLarge(f"expected at most {MAX_BYTES:,} bytes, found more")
     return data

@@ -59,7 +59,7 @@ def survey(files: Iterable[str]) -> Survey:
 def _look_at(counts: Survey, saved: sources.Saved) -> None:
     counts.pages += 1
     try:
-        reading = parser.read(saved.page)
+        reading = parser.read(saved.page, content_type=saved.content_type)
     except PageError as error:
         counts.failures.append((saved.file, error.outcome, error.message))
     else:
@@ -85,11 +85,13 @@ def _add(counts: Survey, file: str, reading: parser.Reading) -> None:
         counts.filled[name] += has_criteria if name == "eligibility" else value not in (None, ())
 
 
-def report(counts: Survey) -> Iterator[str]:
-    """Write the survey as lines of text."""
+def report(counts: Survey, *, skipped: int = 0) -> Iterator[str]:
+    """Write the survey as lines of text, and how many files and folders were skipped."""
     read = counts.pages - len(counts.failures)
     share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
     yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"
+    if skipped:
+        yield f"skipped {skipped:,} files and folders that are no pages"
     yield f"lines   {counts.lines:,}: {share:.2f} % understood, {counts.unparsed:,} unparsed"
     for file, outcome, message in counts.failures:
         yield f"failed  {file}: {outcome}: {message}"
