@@ -20,7 +20,7 @@ from page import PAGE, with_
 from trialscrape import parser
 from trialscrape.ids import extract_ids
 from trialscrape.replica import Fault, Replica, Site, Study
-from trialscrape.scraping import Scraped, distinct, scrape
+from trialscrape.scraping import Scraped, distinct, key_of, scrape
 from trialscrape.store import Store, StoreError
 
 TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
@@ -167,6 +167,17 @@ OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, st
             "mismatch",
             f"{PATH}-7",
             9,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} is of {OTHER}",
+        ),
+    ),
+    "the page of a study of another title": (
+        replace(ONE, page=with_((NCT_ID, OTHER), (TITLE, "Rice and Beans")).encode()),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-1",
+            3,
             None,
             f"expected the page of {NCT_ID}, found others: URL{PATH} is of {OTHER}",
         ),
@@ -749,10 +760,16 @@ def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
         settings = quick(replica.url, read_timeout=10.0, registry_batch=20)
         undisturbed = list(scrape(ids(site), store=store.with_name("other.db"), settings=settings))
         replica.requests.clear()
-        for _ in range(5):
+        for _ in range(3):
             run = scrape(ids(site), store=store, settings=settings)
             assert next(run).outcome == "new"
             run.close()  # type: ignore[attr-defined]
+            with Store.open(store, lock=False) as opened:
+                key = key_of(ids(site), settings)
+                done = opened.finished(key)
+                kept = {nct_id for nct_id in ids(site) if opened.kept_answer(key, nct_id)}
+            # An id's answer is kept until it is finished, and no longer.
+            assert kept == set(ids(site)[:20]) - set(done)
         assert list(scrape(ids(site), store=store, settings=settings)) == undisturbed
     assert paths(replica).count(LIST) == 2
     assert len(paths(replica)) < 32 + 5 * 10  # what was under way when it stopped

@@ -295,9 +295,9 @@ def test_a_match_needs_a_page(store: Store) -> None:
 def test_how_a_visitor_came_to_a_page_is_dropped(store: Store) -> None:
     came = 'https://ctv.example/study/walking-for-knee-pain?comeFrom={"type":"site"}'
     assert store.add_page(fetched(url=came)).is_new
-    assert not store.add_page(fetched()).is_new
     (page,) = store.pages()
     assert (page.url, page.final_url) == (URL, URL)
+    assert not store.add_page(fetched()).is_new
 
 
 # Pages that end the process

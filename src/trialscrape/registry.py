@@ -257,11 +257,9 @@ def _read(fetched: Fetched, asked: str) -> RegistryAnswer:
 
 def _read_list(fetched: Fetched) -> dict[str, RegistryAnswer] | None:
     """Read a list of records, without those of an unknown shape; None where it is no list."""
-    if fetched.result != "ok":
-        return None
     try:
         studies = _List.model_validate_json(fetched.body).studies
-    except ValidationError:
+    except ValidationError:  # of an empty body too, which is that of every request that failed
         return None
     found = {}
     for study in studies:

@@ -40,8 +40,6 @@ def candidates(answer: RegistryAnswer, store: Store, *, length: int = LENGTH) ->
     """
     titles = [title for title in (answer.brief_title, answer.official_title) if title and not _is_of_any_device(title)]
     made = _made(titles, length)
-    if not store.index_status().slugs:
-        return _shortlist(made)
     forms = [*made, *(form for slug in made for form in numbered(slug))]
     listed = [slug for slug in forms if store.slug_exists(slug)]
     near = [slug for title in titles for slug in _near(store, title, length)]
