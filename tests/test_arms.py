@@ -12,7 +12,12 @@ Shape = tuple[str, str | None, str | None, list[str]]
 
 def read(text: str, groups: int | None, *, complete: bool = True, observational: bool = False) -> arms.Reading:
     """Read a block that is written in one line, with a slash between the page's lines."""
-    lines = [line.strip() for line in text.split("/")]
+    return read_lines(text.split("/"), groups, complete=complete, observational=observational)
+
+
+def read_lines(
+    lines: list[str], groups: int | None, *, complete: bool = True, observational: bool = False
+) -> arms.Reading:
     return arms.read(lines, DRUG, groups, complete=complete, observational=observational)
 
 
@@ -67,6 +72,9 @@ def test_typed_arms(text: str, groups: int, expected: list[Shape]) -> None:
         ("x/Description:/p/y/Treatment:/Drug: A", 1, [("x", None, "p\ny", ["A"])]),
         ("x/Description:/p/Control group/Description:/q", 2, [("x", None, "p", []), ("Control group", None, "q", [])]),
         ("x/Description:/p/the control group", 1, [("x", None, "p\nthe control group", [])]),
+        ("x/Description:/p/Other group", 1, [("x", None, "p\nOther group", [])]),
+        ("x/y/Description:/p/the control group", 2, [("x", None, None, []), ("y", None, "p\nthe control group", [])]),
+        ("x/y/Description:/p/Other group", 2, [("x", None, None, []), ("y", None, "p\nOther group", [])]),
         ("x/y", 2, [("x", None, None, []), ("y", None, None, [])]),
         ("x/Experimental group", 2, [("x", None, None, []), (f"{E} group", None, None, [])]),
         ("x/Description:/p/y", 2, [("x", None, "p", []), ("y", None, None, [])]),
@@ -87,6 +95,22 @@ def test_a_study_that_is_not_observational_may_have_no_types() -> None:
     text = "x/Description:/p/y/Treatment:/Drug: A"
     assert read(text, 2) == read(text, 2, observational=True)
     assert shape(read("x/Treatment:/Drug: C", 1)) == [("x", None, None, ["C"])]
+
+
+@pytest.mark.parametrize("line", ["Other group", "the control group"])
+def test_a_group_line_in_a_description_without_types(line: str) -> None:
+    for treatment in ("A", "C"):
+        text = f"x/Description:/p/q/{line}/r/Treatment:/Drug: {treatment}"
+        for complete in (True, False):
+            reading = read(text, 1, complete=complete, observational=True)
+            assert shape(reading) == [("x", None, f"p\nq\n{line}\nr", [treatment])]
+        assert read(text, None, observational=True).used == 8
+
+
+def test_a_name_like_a_label_is_a_rival() -> None:
+    assert read("x/Description:/y/Treatment:/Drug: A/Drug: B/Drug: B", 3, observational=True).decided == "choice"
+    text = "x/Description:/p/q/Treatment:/Drug: A/y/Description:/p/q/Treatment:/Drug: B"
+    assert read(text, 4, observational=True).decided == "choice"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +168,13 @@ def test_a_mixed_style_is_always_a_choice() -> None:
         reading = read(f"{ONE}/y/Treatment:/Drug: B", groups)
         assert shape(reading) == [("x", E, None, ["A"]), ("y", None, None, ["B"])]
         assert reading.decided == "choice"
+    described = "x/Experimental group/Description:/p/y/Description:/q/Treatment:/Drug: A/z/Description:/q/r/Treatment:"
+    assert shape(read(f"{described}/Drug: B", 3)) == [
+        *(("x", E, "p", []), ("y", None, "q", ["A"]), ("z", None, "q\nr", ["B"]))
+    ]
+    reading = read("x/Quiet group/Treatment:/Drug: C/y/Treatment:/Drug: B", 2)
+    assert shape(reading) == [("x", "Quiet", None, ["C"]), ("y", None, None, ["B"])]
+    assert (reading.unknown_types, reading.unlisted, reading.decided) == ((1,), (3,), "choice")
     reading = read(f"y/Treatment:/Drug: B/{ONE}", 2, observational=True)
     assert shape(reading) == [("y", None, None, ["B"]), ("x", E, None, ["A"])]
     assert reading.decided == "choice"
@@ -219,6 +250,9 @@ def test_a_cut_block_is_read_as_far_as_it_goes(text: str, expected: list[Shape],
 @pytest.mark.parametrize(
     ("text", "groups", "decided"),
     [
+        ("x/Experimental group", 2, "lines"),
+        ("x/Experimental group/Description:", 2, "lines"),
+        ("x/Experimental group/Treatment:", 2, "lines"),
         (ONE, 2, "lines"),
         (f"{ONE}/Drug: B", 2, "choice"),  # or the next arm's name
         (f"{ONE}/Drug: B", 1, "count"),
@@ -251,7 +285,35 @@ def test_a_cut_block_has_at_most_as_many_arms_as_the_page_says() -> None:
         ("x/Other group/Description:/Treatment:", 1, [("x", "Other", None, [])], (2, 3)),
         ("x/Other group/Description:/Treatment:/Treatment:/Drug: A", 1, [("x", "Other", "Treatment:", ["A"])], ()),
         ("Treatment:/Other group/Treatment:/Drug: A", 1, [("Treatment:", "Other", None, ["A"])], ()),
-        (f"{ONE}/Description:/Other group", 2, [("x", E, None, ["A"]), ("Description:", "Other", None, [])], ()),
+        ("Description:/Other group", 1, [("Description:", "Other", None, [])], ()),
+        ("x/Other group/Description:/Description:", 1, [("x", "Other", "Description:", [])], ()),
+        (
+            f"a/Other group/Description:/p/b/Other group/Description:/p/q/{ONE}/c/Other group/d/Other group/Treatment:",
+            5,
+            [
+                *(("a", "Other", "p", []), ("b", "Other", "p\nq", []), ("x", E, None, ["A"])),
+                *(("c", "Other", None, []), ("d", "Other", None, [])),
+            ],
+            (17,),
+        ),
+        (
+            f"a/Other group/Treatment:/b/Other group/Description:/{ONE}/c/Description:/p/q/Treatment:/Drug: A",
+            4,
+            [("a", "Other", None, []), ("b", "Other", None, []), ("x", E, None, ["A"]), ("c", None, "p\nq", ["A"])],
+            (2, 5),
+        ),
+        (
+            "a/Treatment:/b/Description:/p/Treatment:/Drug: A/c/Description:/Treatment:/Drug: B",
+            3,
+            [("a", None, None, []), ("b", None, "p", ["A"]), ("c", None, None, ["B"])],
+            (1, 8),
+        ),
+        (
+            "a/Quiet group/Treatment:/b/Other group/Treatment:/Drug: C",
+            2,
+            [("a", "Quiet", None, []), ("b", "Other", None, ["C"])],
+            (2,),
+        ),
         ("x/Description:/Treatment:/Drug: A", 1, [("x", None, None, ["A"])], (1,)),
     ],
 )
@@ -261,6 +323,11 @@ def test_a_label_is_in_an_arm_or_left(text: str, groups: int, expected: list[Sha
     assert reading.left == left
     assert reading.used == text.count("/") + 1
     assert reading.decided == "choice"
+
+
+def test_a_label_over_nothing_is_left_where_nothing_says_how_many_arms_there_are() -> None:
+    for label in ("Description:", "Treatment:"):
+        assert read(f"x/Other group/{label}", None).used == 2
 
 
 def test_no_label_is_empty_where_the_lines_can_be_read_otherwise() -> None:
@@ -289,6 +356,9 @@ def test_a_description_that_goes_on_below_a_blank_line_is_a_choice() -> None:
     assert reading.decided == "choice"
     assert shape(read("x/Description://p/Treatment:/Drug: A", 1)) == [("x", None, "p", ["A"])]
     assert read(f"{ONE}//{ONE}", 2).decided == "lines"
+    reading = read("x/Description:/p//q", 1, observational=True)
+    assert shape(reading) == [("x", None, "p\n\nq", [])]
+    assert reading.decided == "choice"
 
 
 def test_indexes_count_the_blank_lines_too() -> None:
@@ -298,8 +368,9 @@ def test_indexes_count_the_blank_lines_too() -> None:
 
 
 def test_a_description_keeps_its_inner_blanks_and_escapes() -> None:
-    lines = ["x", "Other group", "Description:", "  a \\[b\\] \\<", "   c  d"]
-    assert arms.read(lines, DRUG, 1).arms[0].description == "a \\[b\\] \\<\n   c  d"
+    lines = ["  x", " Other group", "  Description:", "  a \\[b\\] \\<", "   c  d"]
+    arm = read_lines(lines, 1).arms[0]
+    assert (arm.label, arm.description) == ("x", "a \\[b\\] \\<\n   c  d")
 
 
 @pytest.mark.parametrize("line", ["x", "Experimental group", "Description:", "Treatment:", "Drug: A", "Drug: C", ""])
@@ -307,13 +378,13 @@ def test_a_hostile_block_ends(line: str) -> None:
     """What is not linear in the lines would take hours here."""
     block = ["x", "Experimental group", "Description:", line, "Treatment:", "Drug: A"] * 100_000
     for lines, groups, observational in ((block, 10**6, False), ([line] * 600_000, 1_000, True)):
-        reading = arms.read(lines, DRUG, groups, observational=observational)
+        reading = read_lines(lines, groups, observational=observational)
         assert reading.used <= 2 * arms.MAX_LINES
 
 
 def test_a_hostile_block_takes_bounded_memory() -> None:
     tracemalloc.start()
-    arms.read(["x", "Description:", "Drug: C"] * 100_000, DRUG, 100_000)
+    read_lines(["x", "Description:", "Drug: C"] * 100_000, 100_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 200_000_000
@@ -322,7 +393,10 @@ def test_a_hostile_block_takes_bounded_memory() -> None:
 def test_lines_beyond_the_limit_are_left() -> None:
     arm = ["x", "Experimental group"]
     count = arms.MAX_LINES // 2
-    whole = arms.read(arm * count, DRUG, count)
+    whole = read_lines(arm * count, count)
     assert (len(whole.arms), whole.used, whole.decided) == (count, arms.MAX_LINES, "lines")
-    more = arms.read(arm * (count + 1), DRUG, count + 1)
+    more = read_lines(arm * (count + 1), count + 1)
     assert (len(more.arms), more.used) == (count, arms.MAX_LINES)
+    names = ["x"] * arms.MAX_LINES
+    assert len(read_lines(names, len(names), observational=True).arms) == arms.MAX_LINES
+    assert read_lines([*names, "x"], len(names) + 1, observational=True).arms == ()

@@ -23,8 +23,7 @@ MAX_LINES = 5_000
 
 _LABELS = ("Description:", "Treatment:")
 # What a line looks like, a letter a line: D and T the labels, g a known type line, h another that ends in " group", x
-# one of the page's treatments, y another of the form `Type: name`, p anything else, q the same below a blank line, and
-# ? the last line of a cut page, which may be the beginning of anything.
+# one of the page's treatments, y another of the form `Type: name`, p anything else, q the same below a blank line.
 _LOOKS = {"Description:": "D", "Treatment:": "T"} | {f"{label} group": "g" for label in ARM_TYPE}
 # The part that a line plays: N an arm's name, G its type, D `Description:`, F the description's first line, P a later
 # one, T `Treatment:`, I an intervention; ^ stands above the first line.
@@ -49,7 +48,7 @@ class _Grammar(NamedTuple):
 
 def _grammar(above: dict[str, str], rivals: _Grammar | None = None, *, guesses: bool = False, **also: str) -> _Grammar:
     """Make a grammar; `also` says which more lines than usual may play a part."""
-    moves: dict[str, list[tuple[str, str]]] = {look: [] for look in "DTghxypq?"}
+    moves: dict[str, list[tuple[str, str]]] = {look: [] for look in "DTghxypq"}
     for part, usual in _PLAYED_BY.items():
         for look in usual + also.get(part, ""):
             moves[look].append((part, above[part]))
@@ -62,28 +61,28 @@ _BARE = _UNTYPED | {"N": "^FPIN"}  # a name may stand alone
 _MIXED = _TYPED | {"D": "GN", "T": "GFPN"}
 _HOLLOW = _MIXED | {"N": "^GFPIDT", "T": "GFPND"}  # a label may stand over nothing
 
-_ANY_TYPED = _grammar(_TYPED, N="?", G="h?", F="?", P="ghq?", I="y?")
-_ANY_UNTYPED = _grammar(_BARE, guesses=True, N="DT?", F="?", P="ghq?", I="y?")
+_ANY_TYPED = _grammar(_TYPED, G="h", P="ghq", I="y")
+_ANY_UNTYPED = _grammar(_BARE, guesses=True, N="DT", P="ghq", I="y")
+_WITHOUT_TYPES = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh")
+_WITHOUT_TYPES_UNLISTED = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y")
 # The arms of an observational study have no type lines; those of any other all have one, or none has.
 _OBSERVATIONAL = (
-    _grammar(_UNTYPED, _ANY_UNTYPED, P="gh"),
+    _WITHOUT_TYPES,
     _grammar(_BARE, _ANY_UNTYPED, guesses=True, P="gh"),
-    _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y"),
+    _WITHOUT_TYPES_UNLISTED,
     _ANY_UNTYPED,
 )
 _INTERVENTIONAL = (
     _grammar(_TYPED, _ANY_TYPED),
     _grammar(_TYPED, _ANY_TYPED, G="h", I="y"),
     _ANY_TYPED,
-    _grammar(_TYPED, guesses=True, N="DT", G="h", P="ghq", I="y"),
-    _grammar(_UNTYPED, _ANY_UNTYPED, P="gh"),
-    _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y"),
+    _WITHOUT_TYPES,
+    _WITHOUT_TYPES_UNLISTED,
 )
 _ANY_STUDY = (
-    _grammar(_MIXED, G="h", P="ghq", I="y"),
-    _grammar(_HOLLOW, guesses=True, G="h", P="ghq", I="y"),
-    _grammar(_TYPED, guesses=True, N="DT", G="h", F="DT", P="ghq", I="y"),
-    _grammar(_HOLLOW, guesses=True, N="DT", G="h", F="DT", P="ghq", I="y"),
+    _grammar(_MIXED, G="h", I="y"),
+    _grammar(_HOLLOW, guesses=True, G="h", I="y"),
+    _grammar(_MIXED, guesses=True, N="DT", F="DT"),
 )
 
 
@@ -119,7 +118,7 @@ class _Parse(NamedTuple):
             there may be down to it.
         ends: The parts that the last line may play.
         stop: How many lines it reads.
-        arms: Into how many arms.
+        arms: Into how many arms: the most that the page allows, else the most.
         fits: Whether it reads all lines, into a number of arms that the page allows.
     """
 
@@ -136,8 +135,8 @@ def read(
     treatments: Collection[str],
     groups: int | None,
     *,
-    complete: bool = True,
-    observational: bool = False,
+    complete: bool,
+    observational: bool,
 ) -> Reading:
     """Read the arms block.
 
@@ -226,15 +225,7 @@ def _parse(looks: str, grammar: _Grammar, allowed: int, *, complete: bool) -> _P
     stop = next(row for row in range(len(ways) - 1, -1, -1) if not ways[row].keys().isdisjoint(ends))
     counts, _ = _join(ways[stop], ends)
     fits = stop == len(looks) and counts & allowed != 0
-    count = _nearest(counts & allowed if fits else counts, allowed)
-    return _Parse(grammar, ways, ends, stop, count, fits)
-
-
-def _nearest(counts: int, allowed: int) -> int:
-    """Choose the number of arms nearest to the largest allowed one; where all are allowed, the largest."""
-    wanted = (counts if allowed < 0 else allowed).bit_length() - 1
-    choices = [count for count in range(counts.bit_length()) if counts >> count & 1]
-    return min(choices, key=lambda count: abs(count - wanted))
+    return _Parse(grammar, ways, ends, stop, (counts & allowed or counts).bit_length() - 1, fits)
 
 
 def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
@@ -279,7 +270,7 @@ def _decided(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Lite
     rivals = parse.grammar.rivals
     if rivals is None:
         return "choice"
-    looks, ends = looks if complete else re.sub("[hypq]$", "?", looks), rivals.above["N"] if complete else "NGDFPTI"
+    ends = rivals.above["N"] if complete else "NGDFPTI"
     some, many = _join(_ways(looks[: parse.stop], rivals)[-1], ends)
     if some.bit_count() == 1 and not many:
         return "lines"
