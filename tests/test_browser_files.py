@@ -184,7 +184,7 @@ def test_webarchive() -> None:
         ),
     ],
 )
-def test_another_property_list_is_refused(value: object, found: str) -> None:
+def test_another_property_list_is_refused(value: Any, found: str) -> None:
     with pytest.raises(NotAStudyPage) as refused:
         read_webarchive(plistlib.dumps(value, fmt=plistlib.FMT_BINARY))
     assert f"; found {found}; save the study page itself" in refused.value.message

@@ -46,8 +46,8 @@ def printed(file: str) -> str:
     data = (FIXTURES / "pages" / file).read_bytes()
     data = gzip.decompress(data) if file.endswith(".gz") else data
     if file.endswith(".mhtml"):
-        parts = email.message_from_bytes(data).walk()
-        data = next(part.get_payload(decode=True) for part in parts if part.get_content_type() == "text/html")
+        page = next(part for part in email.message_from_bytes(data).walk() if part.get_content_type() == "text/html")
+        data = bytes(page.get_payload(decode=True))
     elif file.endswith(".webarchive"):
         data = plistlib.loads(data)["WebMainResource"]["WebResourceData"]
     text = data.decode(CHARSETS.get(file, "utf-8-sig"), errors="backslashreplace")
