@@ -100,7 +100,7 @@ class Files:
             yield top
 
 
-_RUN = 10_000
+_RUN = 1_000
 
 
 def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
@@ -191,10 +191,10 @@ def _read(file: str) -> bytes:
             data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
         elif os.path.isdir(file):  # noqa: PTH112  as above
             raise Unreadable("expected a folder that can be read and has files in it")
-        elif not Path(file).is_file() and Path(file).exists():
+        elif os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as in `is_store`
             raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
         else:
-            with Path(file).open("rb") as stream:
+            with open(file, "rb") as stream:  # noqa: PTH123  as in `is_store`
                 data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
