@@ -42,7 +42,8 @@ def test_parse_writes_records_and_outcomes(folder: Path, tmp_path: Path) -> None
     output = tmp_path / "trials.jsonl"
     done = run("parse", folder, "-o", output)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == f"3 pages, 3 ok, 0 failed, 0 warnings, 0 unparsed lines, 1 skipped; records in {output}\n"
+    counts = "3 pages, 3 ok, 0 failed, 0 warnings, 0 unparsed lines, 1 skipped"
+    assert done.stderr == f"{counts}; records in {output}\n"
     names = [f"{folder}/a.txt.gz", f"{folder}/b.txt", f"{folder}/deeper/c"]
     trials = [Trial.model_validate_json(line) for line in output.read_text().splitlines()]
     assert [trial.source.file for trial in trials] == names
@@ -185,6 +186,28 @@ def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     assert "  ages                 1 of 2" in told
 
 
+def test_a_folder_of_saved_pages_needs_no_tidying(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f"<pre>{PAGE}")
+    (tmp_path / "page_files").mkdir()
+    (tmp_path / "page_files" / "style.css").write_text("p {}")
+    for name in ("Thumbs.db", "old.jsonl.part"):
+        (tmp_path / name).write_bytes(b"x")
+    for number in (2, 4):
+        done = run("parse", ".", "-o", f"trials{number}.jsonl", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (
+            0,
+            "1 pages, 1 ok, 0 failed, 0 warnings, 0 unparsed lines, "
+            f"{number + 1} skipped; records in trials{number}.jsonl\n",
+        )
+    done = run("check", ".", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:3] == [
+        "pages   1: 1 read, 0 failed",
+        "skipped 7 files and folders that are no pages",
+        "lines   72: 100.00 % understood, 0 unparsed",
+    ]
+
+
 def test_show_is_for_a_person() -> None:
     done = run("show", "-", stdin=PAGE.encode())
     assert done.returncode == 0
@@ -277,7 +300,7 @@ def test_schema_describes_the_record() -> None:
 def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = parser.parse
     monkeypatch.setattr(
-        parser, "parse", lambda page, file, **known: 1 / 0 if "b.txt" in file else real(page, file=file, **known)
+        parser, "parse", lambda page, file, **more: 1 / 0 if "b.txt" in file else real(page, file=file, **more)
     )
     got = list(trialscrape.parse_files([folder]))
     assert [each.outcome for each in got] == ["ok", "internal_error", "ok"]

@@ -603,7 +603,7 @@ TOO_WIDE = f"expected lists that indent the text by at most {MAX_INDENT:,} blank
 )
 def test_lists_that_let_the_text_grow_are_refused_before_they_are_parsed(html: str) -> None:
     parsed = AssertionError("it was parsed")
-    with patch("trialscrape.html.etree.fromstring", side_effect=parsed), pytest.raises(TooLarge) as refused:
+    with patch.object(etree, "fromstring", side_effect=parsed), pytest.raises(TooLarge) as refused:
         read(html.encode())
     assert refused.value.message == TOO_WIDE
 

@@ -415,3 +415,40 @@ def test_a_label_over_nothing_is_unparsed(label: str) -> None:
 def test_backslashes_of_the_registry_stay_in_a_description() -> None:
     trial = trialscrape.parse(with_(("One hour under an oak.", "One hour \\[or two\\], \\< 3 oaks")))
     assert trial.arms[0].description == "One hour \\[or two\\], \\< 3 oaks"
+
+
+LONG = "9" + ",999" * 1_433
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("1,240 estimated", f"{LONG} estimated", "enrollment"),
+        ("1,240 participants", f"{LONG} participants", "participants"),
+        ("documents\n1\n", f"documents\n{LONG}\n", "document_count"),
+        ("locations\n\n3\n", f"locations\n\n{LONG}\n", "location_count"),
+    ],
+)
+def test_a_number_of_4300_digits_is_no_count(old: str, new: str, field: str) -> None:
+    trial = trialscrape.parse(with_((old, new)))
+    assert getattr(trial, field) is None
+    assert "unreadable_line" in {warning.code for warning in trial.warnings}
+    assert any(LONG in line.text for line in trial.unparsed)
+
+
+def test_the_page_s_own_address_is_used_where_none_is_given() -> None:
+    page = "<!-- saved from url=(0041)https://example.org/study/tree?comeFrom=x --><pre>" + PAGE
+    assert trialscrape.parse(page).source.url == "https://example.org/study/tree"
+    given = 'https://example.org/study/oak?comeFrom={"type":"site"}'
+    assert trialscrape.parse(page, url=given).source.url == "https://example.org/study/oak"
+    assert trialscrape.parse(PAGE, url=given).source.url == "https://example.org/study/oak"
+    assert trialscrape.parse(PAGE).source.url is None
+
+
+def test_the_charset_that_came_with_a_page_is_its_charset() -> None:
+    page = PAGE.replace("Institute for Arboreal Medicine", "Институт").encode("cp1251")
+    header = "text/html; charset=windows-1251"
+    trial = trialscrape.parse(page, content_type=header)
+    assert (trial.sponsor, trial.warnings) == ("Институт", ())
+    assert trialscrape.trace(page, content_type=header).sponsor == "Институт"
+    assert [warning.code for warning in trialscrape.parse(page).warnings] == ["guessed_charset"]

@@ -26,6 +26,8 @@ EXAMPLES: list[tuple[Callable[..., Any], Any, object]] = [
     (values.count, "0", 0),
     (values.count, "13", 13),
     (values.count, "1,277", 1277),
+    (values.count, "9" * 15, 10**15 - 1),
+    (values.count, "999,999,999,999,999", 10**15 - 1),
     (values.enrollment, "32 patients", Enrollment(count=32, type="ACTUAL")),
     (values.enrollment, "1,277 estimated patients", Enrollment(count=1277, type="ESTIMATED")),
     (values.enrollment, "0 patients", Enrollment(count=0, type="ACTUAL")),
@@ -191,6 +193,9 @@ def test_a_title_is_split_at_its_acronym(title: str, acronym: str | None) -> Non
         (values.count, "", "a number such as '13' or '2,000'"),
         (values.count, "٣", "a number such as '13' or '2,000'"),
         (values.count, "1,00", "a number such as '13' or '2,000'"),
+        (values.count, "9" * 16, "a number such as '13' or '2,000'"),
+        (values.count, "1,000,000,000,000,000", "a number such as '13' or '2,000'"),
+        (values.enrollment, "9" + ",999" * 1_433 + " patients", "'N patients' or 'N estimated patients'"),
         (values.enrollment, "about 30 patients", "'N patients' or 'N estimated patients'"),
         (values.enrollment, "30", "'N patients' or 'N estimated patients'"),
         (

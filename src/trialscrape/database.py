@@ -160,9 +160,10 @@ class StoreError(TrialscrapeError):
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a store, by its first bytes; a file that cannot be read is none."""
     try:
-        if not Path(path).is_file():  # opening a pipe would wait for its writer
+        # No Path here: it interns the names of all files that a run looks at, in a table that only grows.
+        if not os.path.isfile(path):  # noqa: PTH113  opening a pipe would wait for its writer
             return False
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123  as above
             head = file.read(_HEADER)
     except (OSError, ValueError):
         return False

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from heapq import merge
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,51 +77,95 @@ class Files:
             else:
                 yield path
 
-    def _below(self, folder: str) -> Iterator[str]:
+    def _below(self, top: str) -> Iterator[str]:
         """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
-        unreadable: list[str] = []
         empty = True
-        for parent, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
-            here = Path(parent).resolve()
-            written = {path.name for path in self._written if path.parent == here}
-            parent = parent.rstrip("/")  # noqa: PLW2901
-            kept = [name for name in folders if not _is_skipped_folder(parent, name)]
-            self.skipped += len(folders) - len(kept)
-            folders[:] = sorted(kept)
-            files.sort()
+        waiting = [top.rstrip("/")]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                folders, files = _entries(f"{folder}/")
+            except OSError:
+                empty = False
+                yield folder or "/"
+                continue
+            here = Path(f"{folder}/").resolve()
+            written = [path.name for path in self._written if path.parent == here]
             for name in files:
                 if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
                     continue
-                if _is_skipped_file(parent, name):
+                if _is_skipped_file(f"{folder}/{name}"):
                     self.skipped += 1
                     continue
                 empty = False
-                yield f"{parent}/{name}"
-        yield from unreadable or ([folder] if empty else [])
+                yield f"{folder}/{name}"
+            kept = [path for name in folders if not _is_skipped_folder(Path(path := f"{folder}/{name}"))]
+            self.skipped += len(folders) - len(kept)
+            waiting.extend(reversed(kept))
+        if empty:
+            yield top
 
 
-def _is_skipped_folder(parent: str, name: str) -> bool:
-    path = Path(parent, name)
-    page = _FILES_OF_A_PAGE.fullmatch(name)
+_RUN = 1_000
+
+
+def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
+    """Give the names of a folder's folders, and of its files one by one, both in their order.
+
+    The names of many files are kept as sorted runs, each one string: a third of the memory of as many strings.
+    """
+    folders: list[str] = []
+    names: list[str] = []
+    runs: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if _is_folder(entry) else names).append(entry.name)
+            if len(names) == _RUN:
+                runs.append("/".join(sorted(names)))
+                names.clear()
+    runs.append("/".join(sorted(names)))
+    return sorted(folders), merge(*map(_names, runs))
+
+
+def _names(run: str) -> Iterator[str]:
+    start = 0
+    while start < len(run):
+        stop = run.find("/", start) % (len(run) + 1)  # the last name ends with the run
+        yield run[start:stop]
+        start = stop + 1
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_skipped_folder(path: Path) -> bool:
+    page = _FILES_OF_A_PAGE.fullmatch(path.name)
     return (
-        name.startswith(".")
+        path.name.startswith(".")
         or path.is_symlink()
-        or bool(page and any((path.parent / f"{page[1]}{end}").is_file() for end in (".html", ".htm", ".xhtml")))
+        or bool(page and any(path.with_name(page[1] + end).is_file() for end in (".html", ".htm", ".xhtml")))
     )
 
 
-def _is_skipped_file(parent: str, name: str) -> bool:
-    store = _BESIDE_A_STORE.fullmatch(name)
+def _is_skipped_file(file: str) -> bool:
+    name = file.rpartition("/")[2]
+    store = _BESIDE_A_STORE.fullmatch(file)
     return (
         bool(_NO_PAGES.fullmatch(name))
-        or bool(store and is_store(f"{parent}/{store[1]}"))
-        or (name.endswith((".jsonl", ".json")) and _is_own_output(f"{parent}/{name}"))
+        or bool(store and Path(store[1]).is_file())
+        or (name.endswith((".jsonl", ".json")) and _is_own_output(Path(file)))
     )
 
 
-def _is_own_output(file: str) -> bool:
+def _is_own_output(path: Path) -> bool:
     try:
-        with Path(file).open("rb") as stream:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
+        with path.open("rb") as stream:
             return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
     except OSError:
         return False
@@ -153,10 +198,10 @@ def _read(file: str) -> bytes:
             data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
         elif os.path.isdir(file):  # noqa: PTH112  as above
             raise Unreadable("expected a folder that can be read and has files in it")
-        elif not Path(file).is_file() and Path(file).exists():
+        elif os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as in `is_store`
             raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
         else:
-            with Path(file).open("rb") as stream:
+            with open(file, "rb") as stream:  # noqa: PTH123  as in `is_store`
                 data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from trialscrape.records import Age, Ages, Enrollment, Identifier, Intervention, Participants, Term
 from trialscrape.vocabulary import AGE_UNIT, AGE_UNITS_A_YEAR, HEALTHY_VOLUNTEERS, PATTERNS, VOCABULARIES
 
-_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15}"
+_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15}"  # more digits are no count, and no integer of other JSON readers
 _COUNT = re.compile(_NUMBER)
 _ENROLLMENT = re.compile(rf"({_NUMBER}) (estimated )?patients?")
 _PARTICIPANTS = re.compile(rf"({_NUMBER}) participants? in ({_NUMBER}) patient groups?(, including a placebo group)?")
