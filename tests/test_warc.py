@@ -2,6 +2,7 @@ import gzip
 import importlib
 import io
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from trialscrape import warc as warc_module
+from trialscrape.files import FileError
 from trialscrape.store import Fetched, Page, Store, StoreError
 from trialscrape.warc import ImportReport, MissingWarcioError, export_warc, import_warc
 
@@ -116,17 +118,13 @@ def test_a_page_that_is_not_whole_in_the_store_leaves_the_old_archive(store: Sto
     with pytest.raises(StoreError, match="is not what was written"):
         export_warc(store, path)
     assert path.read_bytes() == b"old"
-    assert not (tmp_path / "pages.warc.gz.part").exists()
 
 
 def test_an_archive_that_cannot_be_written_is_told(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "none" / "pages.warc.gz"
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(FileError) as caught:
         export_warc(store, path)
-    assert str(caught.value) == (
-        f"{path}: it cannot be written: No such file or directory: see to the file and its folder, then give the same"
-        " command again"
-    )
+    assert str(caught.value) == f"cannot write {path}.part: no such file or directory"
 
 
 def test_an_archive_that_is_not_there_is_told(store: Store, tmp_path: Path) -> None:
@@ -306,6 +304,43 @@ def test_bytes_that_are_not_those_of_the_digest_are_told(store: Store, tmp_path:
     assert import_warc(store, path).faults == (
         f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
     )
+
+
+def test_a_payload_that_is_not_the_one_of_its_digest_is_told(store: Store, tmp_path: Path) -> None:
+    path = archive(tmp_path / "other.warc", response(), response(url=f"{URL}-1"), packed=False)
+    data = path.read_bytes()
+    right = re.search(rb"WARC-Payload-Digest: sha1:([A-Z2-7]+)", data)
+    assert right
+    path.write_bytes(data.replace(right[1], b"A" * 32, 1))
+    report = import_warc(store, path)
+    assert report.faults == (
+        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
+    )
+    assert report.new == 1
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-01-01T00:00:00Z"])
+def test_a_date_that_cannot_be_costs_one_record(store: Store, tmp_path: Path, date: str) -> None:
+    path = archive(tmp_path / "other.warc", response(), response(url=f"{URL}-1"), packed=False)
+    path.write_bytes(path.read_bytes().replace(b"2026-03-01T12:00:00.123456Z", date.encode(), 1))
+    report = import_warc(store, path)
+    (fault,) = report.faults
+    assert fault.startswith(f"{URL}: expected a date")
+    assert report.new == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"X" * 3_000_000, b"X: 1\r\n" * 500_000, b"WARC-Type: " + b"x" * 3_000_000 + b"\r\n\r\n"],
+    ids=["no end", "many lines", "a long line"],
+)
+def test_a_head_without_bound_ends_the_reading_and_is_told(store: Store, tmp_path: Path, head: bytes) -> None:
+    path = archive(tmp_path / "other.warc", response(), packed=False)
+    path.write_bytes(path.read_bytes() + b"WARC/1.0\r\n" + head)
+    report = import_warc(store, path)
+    assert report.new == 1
+    (fault,) = report.faults
+    assert "a head of more than 1,048,576 bytes" in fault
 
 
 def test_a_record_without_its_date_is_told(store: Store, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import re
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import version
 from itertools import islice
@@ -23,12 +23,17 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from trialscrape.errors import TrialscrapeError
+from trialscrape.files import whole_file
 from trialscrape.sitemap import slug_of
 from trialscrape.store import Fetched, Page, Store, StoreError
 
 MAX_BODY = 20 * 1024 * 1024
 """Bytes of a page that are read, decompressed."""
 
+MAX_HEAD = 1024 * 1024
+"""Bytes between two bodies: the head of a record, and of the answer in it."""
+
+_CLOCK_ERROR = timedelta(days=1)
 _IDS = "X-Trialscrape-Ids"
 _ASKED = "X-Trialscrape-Asked"
 _NCT_ID = re.compile("NCT[0-9]{8}")
@@ -82,28 +87,20 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
 
     Raises:
         MissingWarcioError: If warcio is not installed.
-        StoreError: If the file cannot be written or the store cannot be read.
+        FileError: If the file cannot be written.
+        StoreError: If the store cannot be read.
 
     """
     writers = _warcio("warcwriter")
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
     count = 0
-    with _translated(path, "written"):
-        try:
-            with part.open("wb") as out:
-                writer = writers.WARCWriter(out, gzip=path.name.endswith(".gz"))
-                for page in store.all_versions():
-                    if not count:
-                        writer.write_record(_info(writer, page))
-                    writer.write_record(_record(writer, page, store.ids_of(page.url)))
-                    count += 1
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+    with whole_file(path) as out:
+        writer = writers.WARCWriter(out, gzip=path.name.endswith(".gz"))
+        for page in store.all_versions():
+            if not count:
+                writer.write_record(_info(writer, page))
+            writer.write_record(_record(writer, page, store.ids_of(page.url)))
+            count += 1
     return count
 
 
@@ -127,9 +124,10 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
     iterators = _warcio("archiveiterator")
     path = Path(path)
     reading = _Reading(store, study_path)
-    with _translated(path, "read"), path.open("rb") as file, redirect_stderr(io.StringIO()):  # warcio writes to it
+    with _translated(path), path.open("rb") as file, redirect_stderr(io.StringIO()):  # warcio writes to it
         source = _Source(file)
         archive = iterators.ArchiveIterator(source, check_digests=True)
+        archive.reader.readline = reading.bound_heads(archive.reader.readline)
         while reading.take_some(iter(archive)):
             pass
         reading.see_the_end(archive.offset, source.tell())
@@ -145,9 +143,22 @@ class _Reading:
     new: int = 0
     known: int = 0
     records: int = 0
+    head: int = 0
     last: Any = None
     skipped: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+
+    def bound_heads(self, readline: Callable[..., bytes]) -> Callable[..., bytes]:
+        """Bound what stands between two bodies: warcio reads and keeps all of it, however long."""
+
+        def bounded(length: int | None = None) -> bytes:
+            line = readline(min(length or MAX_HEAD, MAX_HEAD))
+            self.head += len(line)
+            if self.head > MAX_HEAD:
+                raise _CutOffError(f"a head of more than {MAX_HEAD:,} bytes")
+            return line
+
+        return bounded
 
     def take_some(self, records: Iterator[Any]) -> bool:
         """Take some records as one transaction; says whether there may be more."""
@@ -156,6 +167,7 @@ class _Reading:
             try:
                 for record in islice(records, _BATCH):
                     self.records += 1
+                    self.head = 0
                     self.last = record
                     self._take(record)
             except StoreError:
@@ -247,18 +259,29 @@ def _fetched(record: Any, url: str, study_path: str) -> Fetched:  # noqa: ANN401
     """
     headers = record.http_headers
     body = _decoded(_dechunked(_payload(record), headers), headers.get_header("Content-Encoding", ""))
-    fetched_at = datetime.fromisoformat(record.rec_headers.get_header("WARC-Date") or "")
     asked = record.rec_headers.get_header(_ASKED) or url
     return Fetched(
         url=asked if slug_of(asked, study_path) else url,
         final_url=url,
-        fetched_at=fetched_at if fetched_at.tzinfo else fetched_at.replace(tzinfo=UTC),
+        fetched_at=_date(record.rec_headers.get_header("WARC-Date") or ""),
         status=HTTPStatus.OK,
         body=body,
         etag=headers.get_header("ETag"),
         last_modified=headers.get_header("Last-Modified"),
         content_type=headers.get_header("Content-Type"),
     )
+
+
+def _date(text: str) -> datetime:
+    """Read the time of a record; one of the future would count as young for years."""
+    date = datetime.fromisoformat(text)
+    try:
+        date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"expected a date, found {text!r}") from None
+    if date > datetime.now(UTC) + _CLOCK_ERROR:
+        raise ValueError(f"expected a date that is past, found {text!r}")
+    return date
 
 
 def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
@@ -270,7 +293,9 @@ def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
         raise _Unfit(_TOO_LARGE)
     if record.raw_stream.limit:
         raise _CutOffError(f"the end of the file {record.raw_stream.limit} bytes before the end of its last record")
-    if any("block digest failed" in problem for problem in record.digest_checker.problems):
+    # Tools do not agree on whether the payload of a chunked answer is taken before or after the chunks are joined.
+    digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(record.http_headers))
+    if any(digest in problem for problem in record.digest_checker.problems for digest in digests):
         raise ValueError("expected the bytes that its digest tells of, found others")
     length = record.http_headers.get_header("Content-Length", "")
     if length.isdecimal() and len(payload) < int(length):
@@ -280,8 +305,7 @@ def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
 
 def _dechunked(payload: bytes, headers: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     """Undo the chunked transfer encoding; many tools have done so and left the header."""
-    chunked = "chunked" in headers.get_header("Transfer-Encoding", "").lower()
-    if not chunked or not _CHUNK.match(payload):
+    if not _is_chunked(headers) or not _CHUNK.match(payload):
         return payload
     parts: list[bytes] = []
     place = 0
@@ -292,6 +316,10 @@ def _dechunked(payload: bytes, headers: Any) -> bytes:  # noqa: ANN401  # warcio
         parts.append(payload[size.end() : end])
         place = end + len(b"\r\n")
     raise ValueError("expected a further chunk, found the end: it was cut off when it was fetched")
+
+
+def _is_chunked(headers: Any) -> bool:  # noqa: ANN401  # warcio has no types
+    return "chunked" in headers.get_header("Transfer-Encoding", "").lower()
 
 
 def _decoded(payload: bytes, encoding: str) -> bytes:
@@ -378,12 +406,12 @@ def _warcio(module: str) -> ModuleType:
 
 
 @contextmanager
-def _translated(path: Path, verb: str) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     """Turn what the system reports about an archive into a `StoreError`."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path}: it cannot be {verb}: {error.strerror or error}: see to the file and its folder, then give the"
+            f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
             " same command again"
         ) from error
