@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from trialscrape.settings import Settings, SettingsError
     from trialscrape.store import Store, StoreError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MENU = {
     "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
