@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo check test bench clean
+.PHONY: demo check test fuzz bench clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -30,6 +30,9 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --cov --cov-report=term
+
+fuzz: .venv/dev
+	$(BIN)/python tests/fuzz.py --seconds 60
 
 bench: .venv/bench
 	$(BIN)/python -m bench
