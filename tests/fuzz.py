@@ -1,8 +1,8 @@
 """Read mutated pages until the time is up, and judge each: `python tests/fuzz.py --seconds 60`.
 
-The corpus is `fixtures/`. A page gives a record or one of our own errors; the record accounts for every line that is not
-blank, is the same the second time, and reads its own JSON back. The first input that fails is written to `output/`, and
-the exit code is 1.
+The corpus is `fixtures/`. A page gives a record or one of our own errors. The record accounts for every line that is
+not blank, is the same the second time, and reads its own JSON back. The first input that fails is written to `output/`,
+and the exit code is 1.
 """
 
 import argparse
