@@ -263,6 +263,13 @@ def test_a_wordless_page_gives_what_is_certain() -> None:
     assert "1,240 estimated patients" in [line.text for line in trial.unparsed]
 
 
+def test_a_phase_under_status_is_a_phase() -> None:
+    trial = trialscrape.parse(with_(("Status and phase", "Status")))
+    assert [phase.code for phase in trial.phases] == ["PHASE2"]
+    assert trial.overall_status is not None
+    assert trial.overall_status.code == "RECRUITING"
+
+
 def test_unknown_lines_are_kept_where_they_are() -> None:
     page = with_(("Menu", "Menu\n\nSkip to content"), ("© Copyright", "Imprint\n© Copyright"))
     assert [(each.line, each.text) for each in trialscrape.parse(page).unparsed] == [
@@ -288,6 +295,7 @@ def test_trace_names_the_lines_of_each_field() -> None:
     traced = trialscrape.trace(PAGE)
     lines = PAGE.split("\n")
     assert traced.spans["title"] == (5, 5)
+    assert traced.spans["nct_id"] == (line_of("NCT99000100"), line_of("NCT99000100"))
     assert [lines[line - 1] for line in traced.spans["phases"]] == ["Phase 2", "Phase 2"]
     first, last = traced.spans["arms"]
     assert (lines[first - 1], lines[last - 1]) == ("Forest", "Other: Potted plant")

@@ -68,6 +68,19 @@ def test_a_value_heading_without_its_value_is_prose(old: str) -> None:
     assert "enrollment" not in headings(withdrawn)
 
 
+@pytest.mark.parametrize(
+    ("gone", "prose"),
+    [
+        ("Ages\n\n18 to 65 years old\n\n", "Ages\n\nAll may come.\n\nMore text."),
+        ("Sex\n\nAll\n\n", "Sex\n\nIt does not matter.\n\nMore text."),
+        ("Masking\n\nNone (Open label)\n\n", "Masking\n\nNobody knows.\n\nMore text."),
+    ],
+)
+def test_a_word_of_prose_is_no_heading_of_a_section_that_is_gone(gone: str, prose: str) -> None:
+    page = with_((gone, ""), ("A longer text about trees.", prose))
+    assert set(headings(page)) == set(WHOLE) - {gone.split("\n", maxsplit=1)[0].lower()}
+
+
 @pytest.mark.parametrize("blank", ["\n", "\n\n\n"])
 def test_blank_lines_do_not_matter(blank: str) -> None:
     assert set(headings(PAGE.replace("\n\n", blank))) == set(WHOLE)
