@@ -6,6 +6,7 @@ import quopri
 import struct
 import tracemalloc
 from email.message import Message
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def test_another_property_list_is_refused(value: Any, found: str) -> None:
 def bplist(objects: list[bytes], offsets: list[int] | None = None) -> bytes:
     """Lay a property list out: the objects, where each begins, and that the first is the top."""
     body = b"bplist00" + b"".join(objects)
-    starts = offsets or [8 + sum(map(len, objects[:index])) for index in range(len(objects))]
+    starts = offsets or list(accumulate(map(len, objects[:-1]), initial=8))
     table = b"".join(struct.pack(">I", start) for start in starts)
     return body + table + struct.pack(">6xBBQQQ", 4, 4, len(starts), 0, len(body))
 

@@ -154,7 +154,7 @@ def test_a_large_folder_is_in_order_too(count: int, tmp_path: Path, monkeypatch:
 
 
 def test_folders_as_deep_as_a_path_may_be_are_read(tmp_path: Path) -> None:
-    deep = f"{tmp_path}" + "/d" * 400
+    deep = f"{tmp_path}" + "/d" * 300
     for length in range(len(str(tmp_path)) + 2, len(deep) + 1, 2):
         os.mkdir(deep[:length])  # noqa: PTH102  Path.mkdir is too slow for so long a path
     Path(f"{deep}/a.txt").write_text(PAGE)

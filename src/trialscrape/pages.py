@@ -301,7 +301,11 @@ def _is_quoted_printable(source: str, text: str) -> bool:
 
 
 def _is_percent_encoded(text: str) -> bool:
-    words = [match[0] for match in re.finditer(r"\S+", text) if "%" in match[0] and not _ADDRESS.search(match[0])]
-    if any(_PERCENT_TAG.search(word) for word in words):
-        return True
-    return sum(len(_PERCENT_BLANK.findall(word)) for word in words) >= _SEVERAL
+    blanks = 0
+    for match in re.finditer(r"\S+", text):
+        word = match[0]
+        if "%" in word and not _ADDRESS.search(word):
+            blanks += len(_PERCENT_BLANK.findall(word))
+            if blanks >= _SEVERAL or _PERCENT_TAG.search(word):
+                return True
+    return False

@@ -89,8 +89,7 @@ class Files:
                 empty = False
                 yield folder or "/"
                 continue
-            here = Path(f"{folder}/").resolve()
-            written = [path.name for path in self._written if path.parent == here]
+            written = [path.name for path in self._written if path.parent == Path(f"{folder}/").resolve()]
             for name in files:
                 if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
                     continue
