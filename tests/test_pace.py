@@ -171,7 +171,7 @@ def test_nobody_has_a_turn_after_the_stop() -> None:
     pace = Pace(1.0, run)
     run.stopped.set()
     with pytest.raises(
-        Stopped, match="^expected an open fetcher, found one that was stopped; make a new one to go on$"
+        Stopped, match=r"^expected an open fetcher, found one that was stopped; make a new one to go on$"
     ):
         take(pace, Paced())
     with pytest.raises(Stopped):
