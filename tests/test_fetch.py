@@ -149,6 +149,29 @@ def test_an_impossible_address_is_a_result_and_no_exception(url: str) -> None:
     assert "expected" in fetched.message
 
 
+@pytest.mark.parametrize(
+    ("url", "possible"),
+    [
+        (f"http://{'a' * 64}.example/", False),
+        (f"http://{'a' * 63}.example/", True),
+        ("http://site.example:0/", False),
+        ("http://site.example:1/", True),
+        ("http://site.example:65535/", True),
+        ("http://site.example:65536/", False),
+    ],
+)
+def test_a_host_or_port_that_cannot_be_is_not_asked(url: str, *, possible: bool) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(PAGE)))
+    with Fetcher(quick("http://site.example"), transport=transport) as fetcher:
+        fetched = fetcher.get(url)
+    if possible:
+        assert fetched.result == "ok"
+    else:
+        assert fetched.message == (
+            f"expected an address as https://ctv.veeva.com/study/<slug>, found {url!r}; its host or port cannot exist"
+        )
+
+
 @pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1/", "http://:secret@127.0.0.1:99999/", "ftp://secret@a/"])
 def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
     with Fetcher(quick("http://127.0.0.1", retries=0)) as fetcher:
@@ -461,6 +484,14 @@ def test_without_a_readable_retry_after_the_wait_doubles(replica: Replica, wante
     assert (fetched.result, fetched.attempts) == ("ok", 4)
     waits = [seconds for seconds in warp.sleeps if seconds > 1]
     assert [10 * 2**retry <= waits[retry] <= 10 * 2**retry + 10 for retry in range(3)] == [True] * 3
+
+
+def test_the_wait_does_not_double_without_end(replica: Replica) -> None:
+    replica.faults[PATH] = Fault(status=429, times=3)
+    fetched, warp = fetch_warped(replica, backoff=10.0, backoff_limit=15.0)
+    assert (fetched.result, fetched.attempts) == ("ok", 4)
+    waits = [seconds for seconds in warp.sleeps if seconds > 1]
+    assert [least <= wait <= least + 10 for least, wait in zip((10, 15, 15), waits, strict=True)] == [True] * 3
 
 
 def test_retry_after_never_shortens_the_wait(replica: Replica) -> None:
@@ -1096,8 +1127,10 @@ def test_stop_ends_the_wait_for_a_turn(replica: Replica) -> None:
 def test_a_closed_fetcher_says_so(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
         pass
-    with pytest.raises(TrialscrapeError):
-        fetcher.get(replica.url + PATH)
+    for url in (replica.url + PATH, "no address"):
+        for ask in (fetcher.get, fetcher.robots):
+            with pytest.raises(TrialscrapeError):
+                ask(url)
 
 
 WAITS = {
