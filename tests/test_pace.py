@@ -94,6 +94,15 @@ def test_a_host_has_its_own_delay_and_pause() -> None:
     assert clock.sleeps == [1.0, 9.0, 25.0]
 
 
+def test_a_short_delay_of_a_host_is_kept_too() -> None:
+    clock = Clock()
+    pace = Pace(0.25, Run(clock, clock.sleep))
+    host = Paced(delay=0.75)
+    take(pace, host)
+    finish(lambda: take(pace, host))
+    assert clock.sleeps == [0.75]
+
+
 def test_a_wait_for_a_host_ends_when_its_pause_is_over() -> None:
     clock = Clock()
     pace = Pace(1.0, Run(clock, clock.sleep))
@@ -161,7 +170,9 @@ def test_nobody_has_a_turn_after_the_stop() -> None:
     run = Run(clock, clock.sleep)
     pace = Pace(1.0, run)
     run.stopped.set()
-    with pytest.raises(Stopped, match="expected an open fetcher, found one that was stopped"):
+    with pytest.raises(
+        Stopped, match=r"^expected an open fetcher, found one that was stopped; make a new one to go on$"
+    ):
         take(pace, Paced())
     with pytest.raises(Stopped):
         run.wait(1)
