@@ -89,7 +89,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from trialscrape.errors import TrialscrapeError
 from trialscrape.export import whole_file
-from trialscrape.store import Fetched, Row, Store, is_store
+from trialscrape.store import Fetched, is_store, Match, Row, Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 IDS = [f"NCT9900000{number}" for number in range(3)]
@@ -107,8 +107,8 @@ def scrape(folder):
                     store.begin_parsing(version)
                     store.end_parsing(version)
                     with store.transaction():
-                        store.set_proof(nct_id, url, "identifier")
-                        store.finish("key", Row(position, nct_id, "outcome", "record"))
+                        store.set_match(nct_id, url, Match("nct_id", nct_id))
+                        store.finish("key", Row(position, nct_id, '{"outcome": "new"}', "record"))
                 row = store.row("key", position)
                 records.write(f"{row.nct_id} {row.record}\\n".encode())
                 rows.write(f"{row.nct_id} {row.outcome}\\n".encode())
