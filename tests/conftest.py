@@ -11,6 +11,20 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SLOW = {
+    *("test_browser_files", "test_cli", "test_cli_ids", "test_cli_scrape", "test_docs", "test_faults", "test_fetch"),
+    *("test_generated_arms", "test_generated_criteria", "test_html", "test_main", "test_memory", "test_properties"),
+    *("test_replica", "test_scrape", "test_scrape_again", "test_sitemap", "test_store", "test_warc", "test_registry"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow modules."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give a folder that other users can enter, and its parents too while the test runs."""

@@ -161,7 +161,7 @@ ADDRESSES = {
     f"https://a.example/study/b{REFERRED}": "https://a.example/study/b",
     'https://a.example/study/b?comeFrom={"type":"site"}': "https://a.example/study/b",
     "https://a.example/study/b?comeFrom": "https://a.example/study/b",
-    f"https://a.example/study/b{REFERRED}#contacts": "https://a.example/study/b",
+    f"https://a.example/study/b{REFERRED}#contacts": "https://a.example/study/b#contacts",
     f"https://a.example/study/b{REFERRED}&lang=de": "https://a.example/study/b?lang=de",
     "https://a.example/study/b?lang=de&comeFrom=x": "https://a.example/study/b?lang=de",
     "https://a.example/study/b?comeFromage=x": "https://a.example/study/b?comeFromage=x",

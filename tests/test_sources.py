@@ -212,7 +212,7 @@ def test_a_page_of_a_store_comes_with_its_address_and_content_type(tmp_path: Pat
     with Store.open(path) as store:
         store.add_page(page_of(url))
     (saved,) = sources.pages_in(str(path))
-    assert saved == Saved(f"{path}!{url}", page_of(url).body, f"{url}?comeFrom=x", "text/html; charset=windows-1251")
+    assert saved == Saved(f"{path}!{url}", page_of(url).body, url, "text/html; charset=windows-1251")
     (outcome,) = trialscrape.parse_files([path])
     assert outcome.trial
     assert (outcome.trial.sponsor, outcome.trial.source.url, outcome.trial.warnings) == ("Институт", url, ())
