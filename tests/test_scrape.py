@@ -568,35 +568,37 @@ def test_a_time_in_the_future_is_no_age(replica: Replica, store: Path) -> None:
     assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
 
 
-def test_a_page_that_killed_the_program_is_left_out(replica: Replica, store: Path) -> None:
-    ask(replica, store, NCT_ID)
+def killed_while_parsing(store: Path) -> None:
+    """Leave a store as a process leaves it that is killed while it parses its page."""
     with Store.open(store) as opened:
-        opened._run("INSERT INTO parsing SELECT version_id, 'another' FROM version")  # noqa: SLF001  a process died
+        opened._run("INSERT INTO parsing SELECT version_id, 'another' FROM version")  # noqa: SLF001  it has no other way
+
+
+def test_a_page_that_a_kill_hit_by_chance_is_read(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    killed_while_parsing(store)
+    (found,) = ask(replica, store, NCT_ID)
+    assert (found.outcome, found.trial) == ("cached", first.trial)
+    with Store.open(store) as opened:
+        assert not opened.died_parsing(1)
+
+
+@pytest.mark.parametrize("fault", ["too long", "killed"])
+def test_a_page_that_no_process_survives_is_left_out(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str
+) -> None:
+    ask(replica, store, NCT_ID)
+    killed_while_parsing(store)
+    if fault == "too long":
+        monkeypatch.setattr("trialscrape.scraping._TOO_LONG", 0.01)
+    else:
+        (tmp_path / "sitecustomize.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (found,) = ask(replica, store, NCT_ID)
     assert (found.outcome, found.trial) == ("internal_error", None)
     assert found.message == (
         f"the program ended while it parsed {replica.url}{PATH}; the page is left out until it changes"
     )
-
-
-@pytest.mark.parametrize(("seconds", "outcome"), [(0.0, "cached"), (30.0, "internal_error")])
-def test_a_page_that_was_being_parsed_for_long_is_left_out_after_ctrl_c(
-    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, outcome: str
-) -> None:
-    ask(replica, store, NCT_ID)
-    times = iter([0.0, seconds])
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("trialscrape.scraping.parser.parse", interrupted)
-        patched.setattr("trialscrape.scraping.time.monotonic", lambda: next(times))
-        with pytest.raises(KeyboardInterrupt):
-            ask(replica, store, NCT_ID)
-    with Store.open(store) as opened:
-        opened._run("UPDATE parsing SET process = 'another'")  # noqa: SLF001  that one has ended
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == [outcome]
 
 
 def test_another_site_is_asked_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:

@@ -61,7 +61,9 @@ def test_an_interrupted_run_is_forgotten_after_a_day(tmp_path: Path) -> None:
 
 def test_a_fault_of_ours_costs_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = parser.parse
-    monkeypatch.setattr(parser, "parse", lambda page, url: 1 / 0 if "bathing" in url else real(page, url=url))
+    monkeypatch.setattr(
+        parser, "parse", lambda page, url, **more: 1 / 0 if "bathing" in url else real(page, url=url, **more)
+    )
     with Replica(Site(studies=STUDIES)) as replica:
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=quick(replica)))
     assert [each.outcome for each in outcomes] == ["internal_error", "new"]

@@ -6,7 +6,8 @@ them side by side: what they ask of the network is done in threads, everything e
 
 import json
 import re
-import time
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -46,7 +47,7 @@ _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
 _MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots", "stale"})
-_TOO_LONG = 20.0  # seconds; a page that was parsed for longer when the user stopped the run is not parsed again
+_TOO_LONG = 20.0  # seconds to parse a page
 _FORGOTTEN_AFTER = timedelta(days=1)  # an interrupted run, unless pages may be older than that
 _LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
 
@@ -377,19 +378,14 @@ class _LookUp:
 
     def found(self, how: str, page: Page) -> "_Found | Scraped":
         self.url = page.final_url
-        if self.store.died_parsing(page.version_id):
+        if self.store.died_parsing(page.version_id) and not _is_harmless(page):
             message = f"the program ended while it parsed {page.final_url}; the page is left out until it changes"
             return self.ends("internal_error", message=message)
         self.store.begin_parsing(page.version_id)
-        began = time.monotonic()
         try:
             found: _Found | Scraped = _Found(how, page, _parse(page))
         except PageError as error:
             found = self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
-        except KeyboardInterrupt:
-            if time.monotonic() - began < _TOO_LONG:
-                self.store.end_parsing(page.version_id)
-            raise
         except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other ids; it is reported
             message = f"trialscrape failed on the page {page.final_url}, please report it: {error!r}"
             found = self.ends("internal_error", message=message)
@@ -404,6 +400,19 @@ class _Found:
     how: str
     page: Page
     trial: Trial
+
+
+def _is_harmless(page: Page) -> bool:
+    """Tell whether a process of its own survives a page: most that were being parsed at a kill are not to blame."""
+    command = [sys.executable, "-m", "trialscrape", "parse", "-"]
+    nowhere = subprocess.DEVNULL
+    try:
+        done = subprocess.run(  # noqa: S603  the project's own command
+            command, input=page.body, stdout=nowhere, stderr=nowhere, timeout=_TOO_LONG, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode >= 0  # below 0, a signal ended it
 
 
 def _parse(page: Page) -> Trial:
