@@ -84,7 +84,7 @@ def main() -> None:
     """Fuzz for the seconds asked for, and print how many inputs had which outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     random = Random(options.seed)
     outcomes: Counter[str] = Counter()
