@@ -270,7 +270,7 @@ _SEVERAL = 3
 _QUOTED_CHARACTER = re.compile(
     r"=(?:[CD][0-9A-F]|E[0-9A-F]=[89AB][0-9A-F]|F[0-4](?:=[89AB][0-9A-F]){2})=[89AB][0-9A-F]"
 )
-_SOFT_BREAK = re.compile(r"(?<=[^\s=])=\r?\n(?=\S)")
+_SOFT_BREAK = re.compile(r"=(?<![\s=]=)\r?\n(?=\S)")  # a rare character first
 _SOFT_BREAK_AT = range(60, 77)
 _PERCENT = re.compile(r"%(?:20|3C|[CDEF][0-9A-F]%[89AB])", re.IGNORECASE)
 _PERCENT_TAG = re.compile(r"%3C(?:/|%2F|!)?[a-z]", re.IGNORECASE)
