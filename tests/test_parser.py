@@ -346,6 +346,13 @@ def test_a_combined_section_is_rendered_as_one() -> None:
     assert facts(trialscrape.parse(again)) == facts(trialscrape.parse(page))
 
 
+def test_a_study_without_limits_is_rendered_without_the_heading() -> None:
+    trial = trialscrape.parse(with_(("Ages\n\n18 to 65 years old\n\n", "")))
+    again = trialscrape.parse(trialscrape.render(trial))
+    assert "\nAges\n" not in trialscrape.render(trial)
+    assert facts(again) == facts(trial)
+
+
 def test_a_file_name_that_is_no_text_is_written_out() -> None:
     assert trialscrape.parse(PAGE, file="\udcff").source.file == "\\udcff"
 

@@ -144,7 +144,7 @@ _HEAD = (
     _Row("Full description", lambda trial: _text(trial.detailed_description)),
     _Row("Enrollment", _enrollment),
     _Row("Sex", lambda trial: _label(trial.sex), always=True),
-    _Row("Ages", lambda trial: _text(trial.ages.label if trial.ages else None), always=True),
+    _Row("Ages", lambda trial: _text(trial.ages.label if trial.ages else None)),
     _Row("Volunteers", _volunteers, always=True),
 )
 _TWO_SIDES = (
