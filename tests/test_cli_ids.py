@@ -41,3 +41,11 @@ def test_a_dry_run_writes_nothing(run: Runner) -> None:
     assert run("scrape", "--dry-run", "trees", "NCT123").returncode == 1
     assert run.asked() == []
     assert list(run.folder.iterdir()) == []
+
+
+def test_a_password_in_an_address_is_shown_nowhere(run: Runner) -> None:
+    address = f"http://me:secret@{run.replica.url.partition('://')[2]}/study/{STUDIES[0].slug}"
+    done = run("scrape", address, "-o", "trials.jsonl")
+    assert done.returncode == 1
+    assert "***@" in done.stderr
+    assert "secret" not in done.stderr + run.written()[1].decode()

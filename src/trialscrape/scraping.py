@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from trialscrape import parser
+from trialscrape.addresses import mask_passwords
 from trialscrape.errors import PageError
 from trialscrape.fetch import Fetched, Fetcher, Validators
 from trialscrape.ids import is_like_nct_id
@@ -83,9 +84,10 @@ class Scraped:
 def distinct(asked: Iterable[str]) -> list[str]:
     """Normalize what was asked for, and leave out what was asked before.
 
-    Blanks around it, small letters of an id, and how a visitor came to an address (`comeFrom`) do not count.
+    Blanks around it, small letters of an id, and how a visitor came to an address (`comeFrom`) do not count. A password
+    in an address is masked, so that it is shown and kept nowhere.
     """
-    stripped = (drop_referrer(each.strip()) for each in asked)
+    stripped = (drop_referrer(mask_passwords(each.strip())) for each in asked)
     return list(dict.fromkeys(each.upper() if is_like_nct_id(each) else each for each in stripped if each))
 
 
