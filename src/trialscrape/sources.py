@@ -129,7 +129,7 @@ def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
 def _names(run: str) -> Iterator[str]:
     start = 0
     while start < len(run):
-        stop = run.find("/", start)  # the last name ends with the run
+        stop = run.find("/", start) % (len(run) + 1)  # the last name ends with the run
         yield run[start:stop]
         start = stop + 1
 
