@@ -46,6 +46,7 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
     [
         (mhtml(PAGE_PART), BrowserPage(HTML.encode(), ADDRESS)),
         (mhtml(IMAGE, PAGE_PART, IMAGE), BrowserPage(HTML.encode(), ADDRESS)),
+        (mhtml(part(b"a\r\n----b2\r\n----bb--\r\nc")), BrowserPage(b"a\r\n----b2\r\n----bb--\r\nc", ADDRESS)),
         (mhtml(PAGE_PART, newline="\n"), BrowserPage(HTML.encode(), ADDRESS)),
         (mhtml(PAGE_PART, end=""), BrowserPage(HTML.encode() + b"\r\n", ADDRESS)),
         (
@@ -90,6 +91,7 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
     ids=[
         "one",
         "behind images",
+        "other boundaries",
         "unix",
         "cut",
         "quoted",
@@ -223,9 +225,15 @@ def test_a_layout_by_hand_is_what_plistlib_reads() -> None:
             ),
             "its objects overlap",
         ),
+        (
+            bplist(
+                [long_array(*range(1, 501)), long_array(*[501] * 50_000), b"\x51a"], [8] + [8 + 2_006] * 500 + [202_014]
+            ),
+            "its objects overlap",
+        ),
         (bplist([long_array(*range(1, 1_001)), b"\x1f" + b"a" * 2**15], [8] + [8 + 4_006] * 1_000), "objects overlap"),
     ],
-    ids=["cut", "no trailer", "nowhere", "no object", "deep", "many", "data a thousand times", "integers"],
+    ids=["cut", "no trailer", "nowhere", "no object", "deep", "many", "data a thousand times", "arrays", "integers"],
 )
 def test_a_broken_or_hostile_webarchive_is_refused_in_little_memory(data: bytes, message: str) -> None:
     tracemalloc.start()

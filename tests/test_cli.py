@@ -278,7 +278,7 @@ def test_ctrl_c_leaves_what_was_written_under_another_name(tmp_path: Path) -> No
     _, told = process.communicate()
     assert process.returncode == 130
     assert told.decode() == (
-        f"stopped; what was written is in {tmp_path}/trials.jsonl.part, the same command begins anew\n"
+        f"stopped; what was written is in {tmp_path}/trials.jsonl.part, the same command starts over\n"
     )
     assert not (tmp_path / "trials.jsonl").exists()
 

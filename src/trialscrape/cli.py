@@ -83,7 +83,7 @@ def parse(
     rows_file = export.outcomes_path(output) if output else None
     files = _files(paths, written=(output, rows_file))
     tally: Counter[str] = Counter()
-    left = f"what was written is in {output}.part, the same command begins anew" if output else ""
+    left = f"what was written is in {output}.part, the same command starts over" if output else ""
     with ends_in_words(left), ExitStack() as stack:
         rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
         records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer

@@ -199,7 +199,7 @@ def store_export(
 ) -> None:
     """Write every kept version of every page as WARC."""
     _refuse_overwriting((path,), store)
-    with ends_in_words("the same command begins anew"), Store.open(store, lock=False) as opened:
+    with ends_in_words("the same command starts over"), Store.open(store, lock=False) as opened:
         tell(f"{export_warc(opened, path):,} pages written to {path}")
 
 
