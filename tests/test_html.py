@@ -1,7 +1,6 @@
 """HTML to lines, held against the extractor that made the text pages."""
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from unittest.mock import patch
@@ -475,10 +474,8 @@ def test_a_page_as_deep_as_the_limits_is_read() -> None:
     ids=["br", "p", "li", "b", "x-y", "link", "deep i", "one text", "gap", "pre", "cells", "empty p", "html"],
 )
 def test_a_large_page_is_read_in_full(html: str, lines: int, last: str) -> None:
-    raw = html.encode()
-    started = time.perf_counter()
-    found = text_of(raw).split("\n")
-    assert time.perf_counter() - started < 10, "not linear"
+    """What is not linear in the input would take hours here."""
+    found = text_of(html.encode()).split("\n")
     assert (len(found), found[-1] == last) == (lines, True)
 
 
