@@ -11,7 +11,7 @@ demo: .venv/runtime
 	$(BIN)/trialscrape show fixtures/pages/two-arms-loose-criteria.txt
 	@echo "scraping two ids from the project's replica of the site, over HTTP"
 	@rm -f output/demo/trialscrape.db* output/demo/replica.log
-	@$(BIN)/python -m trialscrape.replica fixtures/site --port 0 > output/demo/replica.log & replica=$$!; trap "kill $$replica" EXIT; \
+	@$(BIN)/python -m trialscrape.testing.replica fixtures/site --port 0 > output/demo/replica.log & replica=$$!; trap "kill $$replica" EXIT; \
 	until grep -qs serving output/demo/replica.log; do kill -0 $$replica && sleep 0.1 || exit 1; done; \
 	url=$$(sed -n 's/^serving //p' output/demo/replica.log); \
 	$(BIN)/trialscrape scrape NCT99000001 NCT99000033 --site $$url --registry $$url --store output/demo/trialscrape.db -o output/demo/scraped.jsonl

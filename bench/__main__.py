@@ -27,9 +27,9 @@ from bs4 import BeautifulSoup
 
 import trialscrape
 from bench.inputs import SHAPES, hostile_criteria, paths_of, site_of
-from trialscrape.pages import text_of
+from trialscrape.parsing.text import text_of
 from trialscrape.records import Trial
-from trialscrape.replica import Fault, Replica
+from trialscrape.testing.replica import Fault, Replica
 
 SLICES = 40  # of each piece of work
 SLICE = 0.004  # seconds that a slice takes at least

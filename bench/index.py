@@ -15,10 +15,10 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
-from trialscrape.fetch import Fetched, Validators
-from trialscrape.sitemap import sync
+from trialscrape.fetching.fetcher import Fetched, Validators
+from trialscrape.scraping.sitemap import sync
 from trialscrape.slugs import words_of
-from trialscrape.store import Store
+from trialscrape.store.store import Store
 
 SHARDS, EACH = 60, 10_000
 SITE = "https://site.example"

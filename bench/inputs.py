@@ -3,7 +3,7 @@
 import json
 from random import Random
 
-from trialscrape.replica import Site, Study
+from trialscrape.testing.replica import Site, Study
 
 WORDS = ("adult", "bench", "branch", "clerk", "fern", "light", "moss", "oak", "quiet", "rest", "river", "shade", "tree")
 TEXT = """ClinicalTrials.Veeva

@@ -16,17 +16,31 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-SLOW = {
-    *("test_browser_files", "test_cli", "test_cli_ids", "test_cli_scrape", "test_docs", "test_faults", "test_fetch"),
-    *("test_generated_arms", "test_generated_criteria", "test_html", "test_main", "test_memory", "test_properties"),
-    *("test_replica", "test_scrape", "test_scrape_again", "test_sitemap", "test_store", "test_warc", "test_registry"),
+FAST = {
+    *(
+        "parsing/test_lines",
+        "parsing/test_sections",
+        "parsing/test_values",
+        "parsing/test_criteria",
+        "parsing/test_arms",
+    ),
+    *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
+    *(
+        "parsing/test_calls",
+        "sources/test_files",
+        "fetching/test_throttle",
+        "scraping/test_ids",
+        "scraping/test_resolve",
+    ),
+    *("exports/test_files", "store/test_slug_index", "test_addresses", "test_settings", "test_vocabulary"),
 }
+"""The modules that `make check` runs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow modules."""
+    """Mark the tests of the other modules as slow."""
     for item in items:
-        if item.path.stem in SLOW:
+        if item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix() not in FAST:
             item.add_marker("slow")
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from random import Random
 
 import trialscrape
-from trialscrape import layout, pages
 from trialscrape.errors import PageError
-from trialscrape.sections import BANNER, ORDER, SITE, VEEVA_ENABLED
+from trialscrape.parsing import lines as layout
+from trialscrape.parsing import text as pages
+from trialscrape.parsing.sections import BANNER, ORDER, SITE, VEEVA_ENABLED
 
 ROOT = Path(__file__).parents[1]
 CORPUS = [path.read_bytes() for folder in ("pages", "bad") for path in sorted((ROOT / "fixtures" / folder).iterdir())]

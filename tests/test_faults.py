@@ -88,8 +88,8 @@ import ctypes, json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from trialscrape.errors import TrialscrapeError
-from trialscrape.export import whole_file
-from trialscrape.store import Fetched, is_store, Match, Row, Store
+from trialscrape.exports.jsonl import whole_file
+from trialscrape.store.store import Fetched, is_store, Match, Row, Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 IDS = [f"NCT9900000{number}" for number in range(3)]

@@ -12,10 +12,10 @@ import pytest
 MOST = 1_500_000  # kB
 MEASURE = """
 import resource, sys
-from page import PAGE
+from support.page import PAGE
 from trialscrape import parse
 from trialscrape.errors import PageError
-from trialscrape.export import record_line
+from trialscrape.exports.jsonl import record_line
 
 page = eval(sys.argv[1]).encode()
 assert len(page) <= 32 * 1024 * 1024

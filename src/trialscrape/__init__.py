@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # type checkers know this name; importing it takes longer
 if TYPE_CHECKING:
     from typing import Any
 
+    from trialscrape.engines import Outcome, parse_files
     from trialscrape.errors import (
         NotAStudyPage,
         PageError,
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
         TrialscrapeError,
         Unreadable,
     )
-    from trialscrape.outcomes import Outcome, parse_files
-    from trialscrape.parser import parse, trace
+    from trialscrape.parsing.parser import parse, trace
+    from trialscrape.parsing.renderer import render
     from trialscrape.records import (
         Age,
         Ages,
@@ -38,23 +39,22 @@ if TYPE_CHECKING:
         Trial,
         UnparsedLine,
     )
-    from trialscrape.rendering import render
-    from trialscrape.scraping import Scraped, scrape
+    from trialscrape.scraping.run import Scraped, scrape
     from trialscrape.settings import Settings, SettingsError
-    from trialscrape.store import Store, StoreError
+    from trialscrape.store.store import Store, StoreError
 
 __version__ = "0.2.0"
 
 _MENU = {
     "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
-    "outcomes": "Outcome parse_files",
-    "parser": "parse trace",
+    "engines": "Outcome parse_files",
+    "parsing.parser": "parse trace",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
-    "rendering": "render",
-    "scraping": "Scraped scrape",
+    "parsing.renderer": "render",
+    "scraping.run": "Scraped scrape",
     "settings": "Settings SettingsError",
-    "store": "Store StoreError",
+    "store.store": "Store StoreError",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
 

@@ -56,7 +56,7 @@ def _run() -> None:
     if before is signal.default_int_handler:
         # Imports catch a KeyboardInterrupt, and raise what nobody understands.
         signal.signal(signal.SIGINT, _stop_at_once)
-    from trialscrape.cli import app  # noqa: PLC0415
+    from trialscrape.cli.app import app  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, before)
     app(prog_name="trialscrape")

@@ -1,0 +1,1 @@
+"""A page to its record; nothing here touches disk or network."""

@@ -1,0 +1,289 @@
+"""The arms block: lines to arms, decided by the page itself.
+
+Nothing separates two arms, and a name may be any text, even a treatment or the words `Experimental group`. Three
+things decide: the participants sentence gives the number of arms, the page's treatments give every line that may
+stand under `Treatment:`, and an arm's second line is a `… group` line, `Description:` or `Treatment:`.
+
+Every line plays one part in an arm. A grammar says which part may stand below which, and which lines may play it. The
+grammars are tried from the strictest to the loosest; the first that reads the whole block into the right number of
+arms is taken. Its reading is certain only where the loosest grammar of the same style finds no other one.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from trialscrape.parsing.values import intervention, term
+from trialscrape.records import Arm
+from trialscrape.vocabulary import ARM_TYPE
+
+MAX_LINES = 5_000
+"""Lines of the block beyond this are not read, which bounds the time and memory that a page can cost."""
+
+_LABELS = ("Description:", "Treatment:")
+# What a line looks like, a letter a line: D and T the labels, g a known type line, h another that ends in " group", x
+# one of the page's treatments, y another of the form `Type: name`, p anything else, q the same below a blank line.
+_LOOKS = {"Description:": "D", "Treatment:": "T"} | {f"{label} group": "g" for label in ARM_TYPE}
+# The part that a line plays: N an arm's name, G its type, D `Description:`, F the description's first line, P a later
+# one, T `Treatment:`, I an intervention; ^ stands above the first line.
+_PLAYED_BY = {"N": "ghxypq", "G": "g", "D": "D", "F": "ghxypq", "P": "xyp", "T": "T", "I": "x"}
+
+
+class _Grammar(NamedTuple):
+    """Which part may stand below which, and which lines may play it.
+
+    Attributes:
+        above: For each part, the parts that the line above may play. The last line may play what a name may follow.
+        moves: For each look of a line, the parts that it may play, each with the parts above.
+        guesses: Whether it reads what no page shows; that is believed only where the number of arms confirms it.
+        rivals: The grammar whose other readings make one of this grammar doubtful; without it, every one is.
+    """
+
+    above: dict[str, str]
+    moves: dict[str, list[tuple[str, str]]]
+    guesses: bool
+    rivals: "_Grammar | None"
+
+
+def _grammar(above: dict[str, str], rivals: _Grammar | None = None, *, guesses: bool = False, **also: str) -> _Grammar:
+    """Make a grammar; `also` says which more lines than usual may play a part."""
+    moves: dict[str, list[tuple[str, str]]] = {look: [] for look in "DTghxypq"}
+    for part, usual in _PLAYED_BY.items():
+        for look in usual + also.get(part, ""):
+            moves[look].append((part, above[part]))
+    return _Grammar(above, moves, guesses, rivals)
+
+
+_TYPED = {"N": "^GFPI", "G": "N", "D": "G", "F": "D", "P": "FP", "T": "GFP", "I": "TI"}
+_UNTYPED = _TYPED | {"N": "^FPI", "G": "", "D": "N", "T": "FPN"}
+_BARE = _UNTYPED | {"N": "^FPIN"}  # a name may stand alone
+_MIXED = _TYPED | {"D": "GN", "T": "GFPN"}
+_HOLLOW = _MIXED | {"N": "^GFPIDT", "T": "GFPND"}  # a label may stand over nothing
+
+_ANY_TYPED = _grammar(_TYPED, G="h", P="ghq", I="y")
+_ANY_UNTYPED = _grammar(_BARE, guesses=True, N="DT", P="ghq", I="y")
+_WITHOUT_TYPES = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh")
+_WITHOUT_TYPES_UNLISTED = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y")
+# The arms of an observational study have no type lines; those of any other all have one, or none has.
+_OBSERVATIONAL = (
+    _WITHOUT_TYPES,
+    _grammar(_BARE, _ANY_UNTYPED, guesses=True, P="gh"),
+    _WITHOUT_TYPES_UNLISTED,
+    _ANY_UNTYPED,
+)
+_INTERVENTIONAL = (
+    _grammar(_TYPED, _ANY_TYPED),
+    _grammar(_TYPED, _ANY_TYPED, G="h", I="y"),
+    _ANY_TYPED,
+    _WITHOUT_TYPES,
+    _WITHOUT_TYPES_UNLISTED,
+)
+_ANY_STUDY = (
+    _grammar(_MIXED, G="h", I="y"),
+    _grammar(_HOLLOW, guesses=True, G="h", I="y"),
+    _grammar(_MIXED, guesses=True, N="DT", F="DT"),
+)
+
+
+class Reading(NamedTuple):
+    """The arms of a block.
+
+    Attributes:
+        arms: The arms.
+        used: How many of the block's lines they reach over.
+        left: The indexes of the lines among those that are in no arm: labels over nothing.
+        decided: What singled this reading out: the lines alone, the number of arms, or nothing but our choice.
+        unlisted: The indexes of the lines under `Treatment:` that the page does not list.
+        unknown_types: The indexes of the type lines that nobody has met.
+    """
+
+    arms: tuple[Arm, ...]
+    used: int
+    left: tuple[int, ...]
+    decided: Literal["lines", "count", "choice"]
+    unlisted: tuple[int, ...]
+    unknown_types: tuple[int, ...]
+
+
+_Counts = tuple[int, int]  # numbers of arms, a bit each: reached in at least one way, and in more than one
+
+
+class _Parse(NamedTuple):
+    """What one grammar makes of the lines.
+
+    Attributes:
+        grammar: The grammar.
+        ways: For each line, and for the end behind them: the parts that the line above may play, and how many arms
+            there may be down to it.
+        ends: The parts that the last line may play.
+        stop: How many lines it reads.
+        arms: Into how many arms: the most that the page allows, else the most.
+        fits: Whether it reads all lines, into a number of arms that the page allows.
+    """
+
+    grammar: _Grammar
+    ways: list[dict[str, _Counts]]
+    ends: str
+    stop: int
+    arms: int
+    fits: bool
+
+
+def read(
+    lines: Sequence[str],
+    treatments: Collection[str],
+    groups: int | None,
+    *,
+    complete: bool,
+    observational: bool,
+) -> Reading:
+    """Read the arms block.
+
+    Args:
+        lines: Its lines; a blank one is an empty string.
+        treatments: Every `Type: name` line of the page's treatments.
+        groups: How many arms the page says it has, or None where it does not say.
+        complete: Whether the page goes on behind the block; otherwise its last line may be cut.
+        observational: Whether the study is observational, so that its arms have no type.
+    """
+    rows = [(index, line.strip(" ")) for index, line in enumerate(lines) if line]
+    if not complete and rows and _is_cut(rows[-1][1], (*_LABELS, *treatments)):
+        del rows[-1]
+    complete = complete and len(rows) <= MAX_LINES
+    rows = rows[:MAX_LINES]
+    known = dict.fromkeys(treatments, "x") | _LOOKS
+    looks = "".join([known.get(line) or _look(line, blank_above=not lines[max(index - 1, 0)]) for index, line in rows])
+    allowed = _allowed(groups, complete=complete)
+    tiers = (_OBSERVATIONAL if observational else _INTERVENTIONAL, _ANY_STUDY)
+    parse = _best(looks, tiers, allowed, complete=complete)
+    parts = _parts(parse)
+    names = [row for row, part in enumerate(parts) if part == "N"]
+    played = [(index, part, look) for (index, _), part, look in zip(rows, parts, looks, strict=False)]
+    return Reading(
+        arms=tuple(
+            [_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, parse.stop])]
+        ),
+        used=played[-1][0] + 1 if played else 0,
+        left=tuple([played[row][0] for row in _hollow(parts + ("" if complete else "?"))]),
+        decided=_decided(looks, parse, allowed, complete=complete),
+        unlisted=tuple([index for index, part, look in played if part == "I" and look == "y"]),
+        unknown_types=tuple([index for index, part, look in played if part == "G" and look == "h"]),
+    )
+
+
+def _hollow(parts: str) -> list[int]:
+    """Find the labels over nothing."""
+    return [match.start() for match in re.finditer("D(?![F?])|T(?![I?])", parts)]
+
+
+def _is_cut(line: str, expected: Collection[str]) -> bool:
+    return line not in expected and any(whole.startswith(line) for whole in expected)
+
+
+def _look(line: str, *, blank_above: bool) -> str:
+    """Give the look of a line that is no label, no known type and no treatment of the page."""
+    if line.endswith(" group"):
+        return "h"
+    kind, _, name = line.partition(": ")
+    if kind.strip() and name.strip():
+        return "y"
+    return "q" if blank_above else "p"
+
+
+def _allowed(groups: int | None, *, complete: bool) -> int:
+    """Give the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
+    if groups is None:
+        return -1
+    bit = 1 << min(groups, MAX_LINES + 1)
+    return bit if complete else 2 * bit - 1
+
+
+def _best(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, complete: bool) -> _Parse:
+    """Take the first grammar that fits, else the first that reads all lines, else the first that reads farthest.
+
+    A number of arms that the lines contradict is no reason to try the next tier.
+    """
+    parses: list[_Parse] = []
+    for grammars in tiers:
+        for grammar in grammars:
+            if grammar.guesses and (allowed < 0 or not complete):
+                continue
+            parse = _parse(looks, grammar, allowed, complete=complete)
+            if parse.fits:
+                return parse
+            if not grammar.guesses:
+                parses.append(parse)
+        if any(parse.stop == len(looks) for parse in parses):
+            break
+    return max(parses, key=lambda parse: parse.stop)
+
+
+def _parse(looks: str, grammar: _Grammar, allowed: int, *, complete: bool) -> _Parse:
+    ends = grammar.above["N"] + ("" if complete else "DT")
+    ways = _ways(looks, grammar)
+    stop = next(row for row in range(len(ways) - 1, -1, -1) if not ways[row].keys().isdisjoint(ends))
+    counts, _ = _join(ways[stop], ends)
+    fits = stop == len(looks) and counts & allowed != 0
+    return _Parse(grammar, ways, ends, stop, (counts & allowed or counts).bit_length() - 1, fits)
+
+
+def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
+    """Find which parts each line may play, and how many arms there may be down to it, as far as the grammar goes."""
+    ways: list[dict[str, _Counts]] = [{"^": (1, 0)}]
+    for look in looks:
+        here = {}
+        for part, above in grammar.moves[look]:
+            some, many = _join(ways[-1], above)
+            if some:
+                here[part] = (some << 1, many << 1) if part == "N" else (some, many)
+        if not here:
+            break
+        ways.append(here)
+    return ways
+
+
+def _join(ways: dict[str, _Counts], parts: str) -> _Counts:
+    """Put the ways together in which a line may play one of these parts."""
+    some = many = 0
+    for part in parts:
+        if part in ways:
+            other, others = ways[part]
+            many |= others | some & other
+            some |= other
+    return some, many
+
+
+def _parts(parse: _Parse) -> str:
+    """Give the part of each line, found from the last one upwards."""
+    parts = []
+    below, count = parse.ends, parse.arms
+    for ways in reversed(parse.ways[1 : parse.stop + 1]):
+        part = next(part for part in below if part in ways and ways[part][0] >> count & 1)
+        parts.append(part)
+        below, count = parse.grammar.above[part], count - (part == "N")
+    return "".join(reversed(parts))
+
+
+def _decided(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Literal["lines", "count", "choice"]:
+    """Compare a reading with all others that the loosest grammar of its style finds in the same lines."""
+    rivals = parse.grammar.rivals
+    if rivals is None:
+        return "choice"
+    ends = rivals.above["N"] if complete else "NGDFPTI"
+    some, many = _join(_ways(looks[: parse.stop], rivals)[-1], ends)
+    if some.bit_count() == 1 and not many:
+        return "lines"
+    return "count" if parse.fits and (some & allowed).bit_count() == 1 and not many & allowed else "choice"
+
+
+def _arm(lines: Sequence[str], rows: Sequence[tuple[int, str]], parts: str) -> Arm:
+    """Build an arm from its rows, the indexes and the texts of its lines that are not blank."""
+    kind = rows[1][1].removesuffix(" group") if parts[1:2] == "G" else None
+    prose = [index for (index, _), part in zip(rows, parts, strict=True) if part in "FP"]
+    return Arm(
+        label=rows[0][1],
+        type=None if kind is None else term(kind, "ArmGroupType"),
+        description="\n".join(lines[prose[0] : prose[-1] + 1]).strip(" ") if prose else None,
+        interventions=tuple([intervention(text) for (_, text), part in zip(rows, parts, strict=True) if part == "I"]),
+    )

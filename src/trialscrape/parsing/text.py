@@ -1,0 +1,311 @@
+"""A page's bytes to its text: limit, gzip, kind of file, charset, and HTML or text, all decided by content."""
+
+import codecs
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
+from trialscrape.parsing import html
+from trialscrape.parsing.browser_files import SAVE_AGAIN, BrowserPage, read_mhtml, read_webarchive
+from trialscrape.records import PageWarning, warning
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Larger pages are refused, before and after decompression. Real ones have 3 to 100 kB."""
+
+MAX_LINES = 250_000
+"""A page of more lines is refused: each may become a row of `unparsed`. Real ones have a few hundred."""
+
+_EXPECTED = "expected a study page as text or HTML"
+_GZIP = b"\x1f\x8b"
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Kind(NamedTuple):
+    """A kind of file that is not a page as such.
+
+    Attributes:
+        first: Its first bytes.
+        name: Its name in a message.
+        advice: What to do with it.
+        read: Reads the page in it; None where such a file is refused.
+    """
+
+    first: re.Pattern[bytes]
+    name: str
+    advice: str
+    read: Callable[[bytes], BrowserPage] | None = None
+
+
+def _kind(first: bytes, name: str, advice: str, read: Callable[[bytes], BrowserPage] | None = None) -> Kind:
+    return Kind(re.compile(first, re.IGNORECASE | re.DOTALL), name, advice, read)
+
+
+_HEADER = rb"[a-z][a-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*+"
+_MAIL = rb"\s*(?:From [^\n]*\n)?(?:%b)*?(?:MIME-Version|Content-Type|Message-ID|Received):" % _HEADER
+_JSON = rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])"
+_HAR = rb"(?:\xef\xbb\xbf)?\s*\{\s*\"log\"\s*:"
+_ZIP = rb"PK\x03\x04"
+_UNPACK = "unpack it and give the files in it"
+KINDS = (
+    _kind(rb"bplist00", "a webarchive", "", read_webarchive),
+    _kind(_MAIL, "an MHTML file", "", read_mhtml),
+    _kind(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
+    _kind(_HAR, "a HAR file of a browser", SAVE_AGAIN),
+    _kind(_JSON, "JSON", SAVE_AGAIN),
+    _kind(rb"WARC/[0-9]\.", "a WARC archive", "'trialscrape store import FILE' reads it"),
+    _kind(
+        _ZIP + rb".{26}(?:archive/|datapackage|indexes/|pages/)",
+        "a WACZ archive",
+        "unpack it and read the files of its folder 'archive' with 'trialscrape store import FILE'",
+    ),
+    _kind(_ZIP + rb".{26}\[Content_Types\]", "an Office document", "save its text as a text file"),
+    _kind(_ZIP, "a ZIP archive", _UNPACK),
+    _kind(rb".{257}ustar", "a tar archive", _UNPACK),
+    _kind(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    _kind(rb"Rar!\x1a\x07", "a RAR archive", _UNPACK),
+    _kind(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 file", _UNPACK),
+    _kind(rb"\xfd7zXZ\x00", "an xz file", _UNPACK),
+    _kind(rb"\x28\xb5\x2f\xfd", "a Zstandard file", _UNPACK),
+    _kind(rb"PAR1[\x00-\x1f]", "a Parquet table", "write each page in it to a file"),
+    _kind(rb"SQLite format 3\x00", "an SQLite database that is no store", "write each page in it to a file"),
+    _kind(rb"%PDF-", "a PDF document", SAVE_AGAIN),
+    _kind(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", "save its text as a text file"),
+    _kind(rb"\{\\rtf", "an RTF document", "save its text as a text file"),
+    _kind(rb"\x89PNG", "a PNG image", SAVE_AGAIN),
+    _kind(rb"\xff\xd8\xff", "a JPEG image", SAVE_AGAIN),
+    _kind(rb"GIF8", "a GIF image", SAVE_AGAIN),
+)
+"""The first that matches decides; a file without a row is a page, as text or HTML."""
+
+_FIRST_BYTES = 64 * 1024
+_TAG = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
+_HTML_WITHIN = 1024  # characters; a saved response may have its headers above the page
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
+_DECLARED_WITHIN = 1024  # bytes, as HTML says
+_WEB_CHARSETS = {
+    "ascii": "windows-1252",
+    "us-ascii": "windows-1252",
+    "iso-8859-1": "windows-1252",
+    "latin1": "windows-1252",
+}
+_ESCAPED_CHARSETS = ("iso2022", "hz")
+# Python knows these as charsets, but no page is in them: code, or bytes that would not have shown their declaration.
+_NO_WEB_CHARSETS = {
+    "unicode-escape",
+    "raw-unicode-escape",
+    "punycode",
+    "idna",
+    "utf-7",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "utf-32-le",
+    "utf-32-be",
+    "undefined",
+}
+_UTF_16 = {"utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}  # without a byte order mark
+_GUESS = "windows-1252"
+_CUT_CHARACTER = 12  # characters that three bytes of an escaped one take
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class PageText(NamedTuple):
+    """A page's text, what was doubtful on the way to it, and the address that the page gives itself."""
+
+    text: str
+    warnings: tuple[PageWarning, ...]
+    url: str | None = None
+
+
+def text_of(page: str | bytes, *, content_type: str | None = None, limit: int = MAX_BYTES) -> PageText:
+    """Get the text of a page.
+
+    Args:
+        page: The page as somebody saved it: text, HTML, MHTML or a webarchive, as bytes plain or gzip.
+        content_type: The HTTP header that came with it.
+        limit: How many bytes it may have, decompressed; a str has those of its UTF-8.
+
+    Raises:
+        NotAStudyPage: It is a known other kind of file.
+        TooLarge: It is larger than the limit.
+        Unreadable: It is a broken gzip file, MHTML file or webarchive.
+    """
+    if isinstance(page, str):
+        page, content_type = _escape_surrogates(page).encode(), "text/html; charset=utf-8"
+    saved = _unpack(page, limit)
+    source, warnings = _decode(saved.body, saved.charset or _charset_in(content_type))
+    text, url = html.read(_escape_surrogates(source).encode()) if _is_html(source) else (source, None)
+    if text.count("\n") > MAX_LINES:
+        raise TooLarge(f"expected at most {MAX_LINES:,} lines, found {text.count(chr(10)) + 1:,}")
+    _refuse_encoded(source, text)
+    return PageText(text, warnings, url or html.web_address(saved.url))
+
+
+def _is_html(text: str) -> bool:
+    head = text[:_HTML_WITHIN].lower()
+    return "<!doctype html" in head or "<html" in head or bool(_TAG.match(text))
+
+
+def _escape_surrogates(text: str) -> str:
+    """Write out halves of surrogate pairs, which no UTF-8 text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    return text
+
+
+def _unpack(data: bytes, limit: int) -> BrowserPage:
+    packed = data.startswith(_GZIP)
+    if packed:
+        data = _gunzip(data, limit)
+    kind = next((kind for kind in KINDS if kind.first.match(data, 0, _FIRST_BYTES)), None)
+    if kind and not kind.read:
+        raise NotAStudyPage(f"{_EXPECTED}; found {kind.name}; {kind.advice}")
+    if len(data) > limit:
+        raise TooLarge(f"expected at most {limit:,} bytes{' after decompression' if packed else ''}, found more")
+    return kind.read(data) if kind and kind.read else BrowserPage(data)
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    """Decompress up to one byte more than the limit."""
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
+    except EOFError as error:
+        raise Unreadable("expected a whole gzip file, found one that is cut") from error
+    except (OSError, zlib.error) as error:
+        raise Unreadable(f"expected a gzip file, found a broken one: {error}") from error
+
+
+def _charset_in(content_type: str | None) -> str | None:
+    match = _CHARSET.search(content_type or "")
+    return match[1].lower() if match else None
+
+
+def _decode(data: bytes, charset: str | None) -> tuple[str, tuple[PageWarning, ...]]:
+    """Decode a page: by its byte order mark, as UTF-8, by the charset that came with it, or by the one it declares."""
+    for bom, of_bom in _BOMS:
+        if data.startswith(bom):
+            return _decode_damaged(data[len(bom) :], of_bom)
+    if charset in _UTF_16 and b"\0" in data:
+        return _decode_damaged(data, _UTF_16[charset])
+    text, warnings = _decode_damaged(data, "utf-8")
+    # Bytes that are UTF-8, be it damaged, are UTF-8 whatever is declared: tools that save a page often change its bytes
+    # only. The charsets that hide in ASCII bytes all use the escape character.
+    if "\x1b" not in text and (not warnings or _looks_like_utf8(text, data)):
+        return text, warnings
+    declared = _web_charset(charset) or _web_charset(_declared_in(data)) or ""
+    if warnings or declared.startswith(_ESCAPED_CHARSETS):
+        return _decode_whole(data, declared) or (_guess(data) if warnings else None) or (text, warnings)
+    return text, warnings
+
+
+def _declared_in(data: bytes) -> str | None:
+    # Here, not above: bs4 is slow to import, and most pages are UTF-8. Its search takes cubic time, so it gets no more
+    # than browsers look at.
+    from bs4.dammit import EncodingDetector  # noqa: PLC0415
+
+    return EncodingDetector.find_declared_encoding(data[:_DECLARED_WITHIN], is_html=True)
+
+
+def _web_charset(label: str | None) -> str | None:
+    """Get Python's name of a charset that a page may be in."""
+    try:
+        name = codecs.lookup(_WEB_CHARSETS.get(label or "", label or "")).name
+    except (ValueError, LookupError):
+        return None
+    return None if name in _NO_WEB_CHARSETS else name
+
+
+def _looks_like_utf8(text: str, data: bytes) -> bool:
+    """Tell whether most bytes beyond ASCII were UTF-8, or only the last character is cut."""
+    escapes = text.count("\\x") - data.count(b"\\x")
+    return sum(not character.isascii() for character in text) >= escapes or "\\x" not in text[:-_CUT_CHARACTER]
+
+
+def _decode_whole(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ...]] | None:
+    try:
+        return data.decode(charset), ()
+    except (ValueError, LookupError):
+        return None
+
+
+def _guess(data: bytes) -> tuple[str, tuple[PageWarning, ...]] | None:
+    # bs4's UnicodeDammit would go on with whatever detectors a machine has installed, and then with this. The same
+    # bytes must give the same record everywhere, so this is all.
+    try:
+        text = data.decode(_GUESS)
+    except UnicodeDecodeError:
+        return None
+    message = f"expected UTF-8 or a declared charset, found neither; read as {_GUESS}"
+    return text, (warning("guessed_charset", message),)
+
+
+def _decode_damaged(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ...]]:
+    try:
+        return data.decode(charset), ()
+    except UnicodeDecodeError as error:
+        message = (
+            f"expected {charset}, found other bytes, the first {data[error.start : error.end]!r} at {error.start:,}; "
+            "they stand in the text as \\xNN"
+        )
+        line = data.count(b"\n", 0, error.start) + 1
+        return data.decode(charset, "backslashreplace"), (warning("undecodable_bytes", message, line=line),)
+
+
+# Prose never holds a character's bytes in quoted-printable, or a percent-encoded tag. It may hold once: `=3D`, a line
+# that ends in `=` where quoted-printable breaks lines, `%20` between letters outside an address.
+_SEVERAL = 3
+_QUOTED_CHARACTER = re.compile(
+    r"=(?:[CD][0-9A-F]|E[0-9A-F]=[89AB][0-9A-F]|F[0-4](?:=[89AB][0-9A-F]){2})=[89AB][0-9A-F]"
+)
+_SOFT_BREAK = re.compile(r"=(?<![\s=]=)\r?\n(?=\S)")  # a rare character first
+_SOFT_BREAK_AT = range(60, 77)
+_PERCENT = re.compile(r"%(?:20|3C|[CDEF][0-9A-F]%[89AB])", re.IGNORECASE)
+_PERCENT_TAG = re.compile(r"%3C(?:/|%2F|!)?[a-z]", re.IGNORECASE)
+_PERCENT_BLANK = re.compile(r"(?<=[^\W\d_])%20(?=[^\W\d_])|%[CDEF][0-9A-F]%[89AB][0-9A-F]", re.IGNORECASE)
+_ADDRESS = re.compile(r"://|www\.|@")
+
+
+def _refuse_encoded(source: str, text: str) -> None:
+    """Refuse a page that is still encoded for a mail or an address, at least in part: its record would be corrupt."""
+    if "=" in source and _is_quoted_printable(source, text):
+        found = "quoted-printable text, as it stands inside an .mhtml file or a mail"
+    elif _PERCENT.search(text) and _is_percent_encoded(text):
+        found = "percent-encoded text, as it stands in an address or a script"
+    else:
+        return
+    raise NotAStudyPage(f"{_EXPECTED}; this looks like {found}; {SAVE_AGAIN}")
+
+
+def _is_quoted_printable(source: str, text: str) -> bool:
+    if _QUOTED_CHARACTER.search(text):
+        return True
+    attributes = source.count('=3D"')
+    if attributes >= _SEVERAL and attributes > source.count('="'):
+        return True
+    breaks = (match.start() for match in _SOFT_BREAK.finditer(source))
+    soft = sum(at - source.rfind("\n", 0, at) in _SOFT_BREAK_AT for at in breaks)
+    return text.count("=3D") + soft >= _SEVERAL
+
+
+def _is_percent_encoded(text: str) -> bool:
+    blanks = 0
+    for match in re.finditer(r"\S+", text):
+        word = match[0]
+        if "%" in word and not _ADDRESS.search(word):
+            blanks += len(_PERCENT_BLANK.findall(word))
+            if blanks >= _SEVERAL or _PERCENT_TAG.search(word):
+                return True
+    return False

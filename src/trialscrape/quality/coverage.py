@@ -1,0 +1,106 @@
+"""What a set of pages is made of: how much is understood, what is unknown, which fields are filled how often."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from trialscrape.errors import PageError
+from trialscrape.parsing import parser
+from trialscrape.records import Trial
+from trialscrape.sources import files as sources
+
+_INCOMPLETE = frozenset({"cut_page", "stripped_page"})
+
+
+@dataclass(slots=True)
+class Survey:
+    """Counts over pages.
+
+    Attributes:
+        pages: How many were looked at.
+        failures: Outcome and message of each page that gave no record, with its file before it.
+        lines: How many lines are not blank.
+        unparsed: How many of them are in no field and no known chrome.
+        unknown: How many of those are of whole pages: of a cut or stripped one, nobody expects every line to be read.
+        alarms: How many warnings may mean that the site has changed.
+        warnings: How often each warning came up, by code and message.
+        places: Where each of them came up first, as `file:line`.
+        filled: How many records have a value in each field.
+    """
+
+    pages: int = 0
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    lines: int = 0
+    unparsed: int = 0
+    unknown: int = 0
+    alarms: int = 0
+    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    places: dict[tuple[str, str], str] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the site may have changed, a page gave no record, or there was no page."""
+        return bool(self.failures or self.unknown or self.alarms or not self.pages)
+
+
+def survey(files: Iterable[str]) -> Survey:
+    """Look at every page."""
+    counts = Survey()
+    for file in files:
+        try:
+            for saved in sources.pages_in(file):
+                _look_at(counts, saved)
+        except PageError as error:
+            counts.pages += 1
+            counts.failures.append((file, error.outcome, error.message))
+    return counts
+
+
+def _look_at(counts: Survey, saved: sources.Saved) -> None:
+    counts.pages += 1
+    try:
+        reading = parser.read(saved.page, content_type=saved.content_type)
+    except PageError as error:
+        counts.failures.append((saved.file, error.outcome, error.message))
+    else:
+        _add(counts, saved.file, reading)
+
+
+def _add(counts: Survey, file: str, reading: parser.Reading) -> None:
+    values = reading.values
+    counts.lines += reading.filled
+    counts.unparsed += len(values["unparsed"])
+    for line in values["unparsed"]:
+        counts.places.setdefault(("unparsed", line.text), f"{file}:{line.line}")
+    codes = {warning.code for warning in values["warnings"]}
+    counts.unknown += 0 if codes & _INCOMPLETE else len(values["unparsed"])
+    for warning in values["warnings"]:
+        counts.alarms += warning.severity == "alarm"
+        key = (warning.code, warning.message)
+        counts.warnings[key] += 1
+        counts.places.setdefault(key, f"{file}:{warning.line}" if warning.line else file)
+    for name in Trial.model_fields:
+        value = values[name]
+        has_criteria = name == "eligibility" and any((value.inclusion, value.exclusion, value.unassigned))
+        counts.filled[name] += has_criteria if name == "eligibility" else value not in (None, ())
+
+
+def report(counts: Survey, *, skipped: int = 0) -> Iterator[str]:
+    """Write the survey as lines of text, and how many files and folders were skipped."""
+    read = counts.pages - len(counts.failures)
+    share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
+    yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"
+    if skipped:
+        yield f"skipped {skipped:,} files and folders that are no pages"
+    yield f"lines   {counts.lines:,}: {share:.2f} % understood, {counts.unparsed:,} unparsed"
+    for file, outcome, message in counts.failures:
+        yield f"failed  {file}: {outcome}: {message}"
+    for (kind, text), place in counts.places.items():
+        if kind == "unparsed":
+            yield f"unparsed  {place}: {text}"
+    for (code, message), times in counts.warnings.most_common():
+        yield f"warning {times:,} x {code}: {message} ({counts.places[code, message]})"
+    if read:
+        yield "field                  filled in"
+        yield from (f"  {name:20} {counts.filled[name]:,} of {read:,}" for name in Trial.model_fields)

@@ -1,0 +1,1 @@
+"""NCT ids to records."""

@@ -1,0 +1,207 @@
+"""Paths, folders, stores and stdin to the bytes of pages."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from pathlib import Path
+from typing import NamedTuple
+
+from trialscrape.errors import Unreadable
+from trialscrape.parsing.text import MAX_BYTES
+from trialscrape.store.store import Match, Store, StoreError, is_store
+
+STDIN = "-"
+
+
+class Saved(NamedTuple):
+    """A page that somebody saved.
+
+    Attributes:
+        file: Its file as given; `store!address` in a store.
+        page: Its bytes.
+        url: Its address, if known.
+        content_type: The HTTP header that it was served with, if known.
+        match: How a store knows whose page it is.
+    """
+
+    file: str
+    page: bytes
+    url: str | None = None
+    content_type: str | None = None
+    match: Match | None = None
+
+
+# Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
+_FILES_OF_A_PAGE = re.compile(
+    r"(.+)[._-](?:files?|Dateien|fichiers|bestanden|archivos|arquivos|ficheiros|filer|tiedostot|pliki|soubory|elemei"
+    r"|dosyalar|datoteke|fitxers|failid|fails|bylos|fajlovi|fitxategiak)",
+    re.IGNORECASE,
+)
+_NO_PAGES = re.compile(r"\..*|(?:eh)?thumbs\.db|desktop\.ini|.*\.(?:lock|part|crdownload)", re.IGNORECASE)
+_BESIDE_A_STORE = re.compile(r"(.+)-(?:wal|shm|journal)")
+_OWN_OUTPUT = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
+_FIRST_BYTES = 8192
+
+
+class Files:
+    """The files to read, in the order of their names; iterating finds them folder by folder.
+
+    A folder is read recursively. What cannot be a page is skipped in it: hidden files and folders, linked folders, the
+    folder that a browser saves beside a page, what Windows and macOS leave behind, unfinished downloads, and this
+    tool's own records, outcomes and files beside a store. A path that was given is never skipped, even a missing one,
+    so that it is told.
+
+    Attributes:
+        skipped: How many files and folders were skipped so far.
+    """
+
+    def __init__(self, paths: Iterable[str | Path], *, written: Iterable[Path] = ()) -> None:
+        """Take the paths: files, folders and `-` for stdin, in the order wanted.
+
+        Args:
+            paths: They.
+            written: Files that this run writes: left out wherever they are met, and not counted.
+        """
+        if isinstance(paths, str | Path):
+            raise TypeError(f"expected a list of paths, found one path: pass [{str(paths)!r}]")
+        self.skipped = 0
+        self._paths = paths
+        self._written = {path.resolve() for path in written}
+
+    def __iter__(self) -> Iterator[str]:
+        for path in map(str, self._paths):
+            if path != STDIN and os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a path is too long
+                yield from self._below(path)
+            else:
+                yield path
+
+    def _below(self, top: str) -> Iterator[str]:
+        """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
+        empty = True
+        waiting = [top.rstrip("/")]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                folders, files = _entries(f"{folder}/")
+            except OSError:
+                empty = False
+                yield folder or "/"
+                continue
+            written = [path.name for path in self._written if path.parent == Path(f"{folder}/").resolve()]
+            for name in files:
+                if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
+                    continue
+                if _is_skipped_file(f"{folder}/{name}"):
+                    self.skipped += 1
+                    continue
+                empty = False
+                yield f"{folder}/{name}"
+            kept = [path for name in folders if not _is_skipped_folder(Path(path := f"{folder}/{name}"))]
+            self.skipped += len(folders) - len(kept)
+            waiting.extend(reversed(kept))
+        if empty:
+            yield top
+
+
+_RUN = 1_000
+
+
+def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
+    """Give the names of a folder's folders, and of its files one by one, both in their order.
+
+    The names of many files are kept as sorted runs, each one string: a third of the memory of as many strings.
+    """
+    folders: list[str] = []
+    names: list[str] = []
+    runs: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if _is_folder(entry) else names).append(entry.name)
+            if len(names) == _RUN:
+                runs.append("/".join(sorted(names)))
+                names.clear()
+    runs.append("/".join(sorted(names)))
+    return sorted(folders), merge(*map(_names, runs))
+
+
+def _names(run: str) -> Iterator[str]:
+    start = 0
+    while start < len(run):
+        stop = run.find("/", start) % (len(run) + 1)  # the last name ends with the run
+        yield run[start:stop]
+        start = stop + 1
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_skipped_folder(path: Path) -> bool:
+    page = _FILES_OF_A_PAGE.fullmatch(path.name)
+    return (
+        path.name.startswith(".")
+        or path.is_symlink()
+        or bool(page and any(path.with_name(page[1] + end).is_file() for end in (".html", ".htm", ".xhtml")))
+    )
+
+
+def _is_skipped_file(file: str) -> bool:
+    name = file.rpartition("/")[2]
+    store = _BESIDE_A_STORE.fullmatch(file)
+    return (
+        bool(_NO_PAGES.fullmatch(name))
+        or bool(store and Path(store[1]).is_file())
+        or (name.endswith((".jsonl", ".json")) and _is_own_output(Path(file)))
+    )
+
+
+def _is_own_output(path: Path) -> bool:
+    try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
+        with path.open("rb") as stream:
+            return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
+    except OSError:
+        return False
+
+
+def pages_in(file: str) -> Iterator[Saved]:
+    """Read the page of a file, or of stdin for `-`; or every page that a store keeps, in its latest version.
+
+    Raises:
+        Unreadable: It is missing, no file, or cannot be read.
+    """
+    # A file's name may be any bytes, a record may not.
+    name = os.fsencode(file).decode("utf-8", "backslashreplace")
+    if not is_store(file):
+        yield Saved(name, _read(file))
+        return
+    try:
+        with Store.open(file, lock=False) as store:
+            for page in store.pages():
+                match = store.match_of(page.version_id)
+                yield Saved(f"{name}!{page.url}", page.body, page.final_url, page.content_type, match)
+    except StoreError as error:
+        raise Unreadable(str(error)) from error
+
+
+def _read(file: str) -> bytes:
+    """Read a file up to one byte more than a page may have: by its first bytes it may be more than too large."""
+    try:
+        if file == STDIN:
+            data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+        elif os.path.isdir(file):  # noqa: PTH112  as above
+            raise Unreadable("expected a folder that can be read and has files in it")
+        elif os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as in `is_store`
+            raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
+        else:
+            with open(file, "rb") as stream:  # noqa: PTH123  as in `is_store`
+                data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
+    return data

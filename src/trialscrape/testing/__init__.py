@@ -1,0 +1,1 @@
+"""The replica of the site, for demo and tests."""

@@ -1,0 +1,330 @@
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.network import SITE, STUDY, quick
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.registry.client import FIELDS, MAX_ADDRESS, LookAhead, RegistryAnswer, lookup
+from trialscrape.store.store import Fetched, Match, Store
+from trialscrape.testing.replica import Fault, Replica, Site
+
+RECORD = "/api/v2/studies/NCT99000001"
+
+
+BARE = replace(STUDY, brief_summary="", enrollment=None, conditions=(), interventions=())
+
+
+@pytest.fixture
+def replica() -> Iterator[Replica]:
+    with Replica(SITE) as running:
+        yield running
+
+
+def ask(replica: Replica, nct_id: str = STUDY.nct_id) -> RegistryAnswer:
+    settings = quick(replica.url)
+    with Fetcher(settings) as fetcher:
+        return lookup(fetcher, settings, nct_id)
+
+
+WANTED = (
+    "NCTId,BriefTitle,OfficialTitle,Acronym,LeadSponsorName,BriefSummary,EnrollmentCount,EnrollmentType,Condition,"
+    "InterventionType,InterventionName"
+)
+
+
+def test_a_study_is_found_with_its_titles_and_what_a_page_shows(replica: Replica) -> None:
+    answer = ask(replica)
+    assert answer == RegistryAnswer(
+        status="found",
+        asked="NCT99000001",
+        url=f"{replica.url}{RECORD}?fields={WANTED}",
+        result="ok",
+        attempts=1,
+        nct_id="NCT99000001",
+        brief_title="An Invented Study",
+        official_title="A Randomized Invented Study",
+        acronym="AIS",
+        sponsor="Example University",
+        brief_summary="Nothing is done.\n\n* at all",
+        enrollment=(12, "ESTIMATED"),
+        conditions=("Nothing", "Something, Rare"),
+        interventions=(("DRUG", "Void: 5 mg"), ("OTHER", "Air")),
+    )
+
+
+def test_what_a_record_lacks_is_none(replica: Replica) -> None:
+    replica.site = Site(studies=(BARE,))
+    answer = ask(replica)
+    assert (answer.status, answer.brief_summary, answer.enrollment) == ("found", None, None)
+    assert (answer.conditions, answer.interventions) == ((), ())
+
+
+def test_only_the_fields_needed_are_asked_for(replica: Replica) -> None:
+    ask(replica)
+    assert replica.requests[-1].path == f"{RECORD}?fields={','.join(FIELDS)}"
+
+
+def test_an_old_id_gives_the_current_one_and_tells(replica: Replica) -> None:
+    answer = ask(replica, "NCT99000009")
+    assert (answer.status, answer.asked, answer.nct_id) == ("found", "NCT99000009", "NCT99000001")
+    assert answer.message == "NCT99000009 is an old id; the registry's current one is NCT99000001"
+
+
+def test_an_old_id_may_be_redirected(replica: Replica) -> None:
+    replica.faults["/api/v2/studies/NCT99000008"] = Fault(redirect=RECORD, status=301)
+    answer = ask(replica, "NCT99000008")
+    assert (answer.status, answer.nct_id, answer.attempts) == ("found", "NCT99000001", 2)
+
+
+def test_an_id_that_the_registry_does_not_know_is_not_found(replica: Replica) -> None:
+    answer = ask(replica, "NCT99999999")
+    assert (answer.status, answer.nct_id, answer.attempts) == ("not_found", None, 1)
+    assert answer.message == "the registry has no study NCT99999999; check the id"
+
+
+def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica) -> None:
+    replica.faults[RECORD] = Fault(status=404, body="<h1>404</h1>", content_type="Text/HTML")
+    answer = ask(replica)
+    assert (answer.status, answer.result) == ("error", "http_status")
+    assert answer.message == (
+        f"the registry could not be asked for NCT99000001: expected a page at {answer.url}, found HTTP 404 Not Found; "
+        "check the address"
+    )
+
+
+def test_a_server_error_is_retried(replica: Replica) -> None:
+    replica.faults[RECORD] = Fault(status=500, times=2)
+    answer = ask(replica)
+    assert (answer.status, answer.attempts) == ("found", 3)
+
+
+FAULTS = {
+    "server_error": Fault(status=500),
+    "rate_limited": Fault(status=429),
+    "timeout": Fault(delay=60),
+    "network_error": Fault(cut=-1),
+    "too_large": Fault(size=100_000_000),
+    "http_status": Fault(status=403),
+    "blocked_by_robots": Fault(redirect="/study-search"),
+}
+
+
+@pytest.mark.parametrize(("result", "fault"), FAULTS.items(), ids=FAULTS)
+def test_what_could_not_be_asked_is_an_error_and_never_not_found(replica: Replica, result: str, fault: Fault) -> None:
+    replica.faults[RECORD] = fault
+    answer = ask(replica)
+    assert (answer.status, answer.result, answer.nct_id) == ("error", result, None)
+    assert answer.message.startswith("the registry could not be asked for NCT99000001: expected ")
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """Return a record with some values of its identification changed."""
+    names = {"nctId": "NCT99000001", "briefTitle": "An Invented Study"} | changes
+    sponsors = {"leadSponsor": {"name": "Example University", "class": "OTHER"}}
+    return {"protocolSection": {"identificationModule": names, "sponsorCollaboratorsModule": sponsors}}
+
+
+def test_what_the_registry_adds_or_leaves_out_is_fine(replica: Replica) -> None:
+    replica.faults[RECORD] = Fault(body=json.dumps(record(organization={"fullName": "x"}) | {"hasResults": False}))
+    answer = ask(replica)
+    assert (answer.status, answer.official_title, answer.acronym, answer.message) == ("found", None, None, "")
+
+
+NAMES = "protocolSection.identificationModule"
+SHAPES = {
+    "page": ("<!doctype html><p>Hello", "the whole answer: Invalid JSON"),
+    "nothing": ("", "the whole answer: Invalid JSON"),
+    "half": ('{"protocolSection": {', "the whole answer: Invalid JSON"),
+    "list": ("[]", "the whole answer: Input should be an object"),
+    "null": ("null", "the whole answer: Input should be an object"),
+    "empty": ("{}", "protocolSection: Field required"),
+    "search": ('{"studies": []}', "protocolSection: Field required"),
+    "no names": ('{"protocolSection": {"sponsorCollaboratorsModule": {}}}', f"{NAMES}: Field required"),
+    "no title": (json.dumps(record(briefTitle=None)), f"{NAMES}.briefTitle: Input should be a valid string"),
+    "empty title": (json.dumps(record(briefTitle="")), f"{NAMES}.briefTitle: String should have at least 1 char"),
+    "other id": (json.dumps(record(nctId="EU-99")), f"{NAMES}.nctId: String should match pattern"),
+    "number": (json.dumps(record(officialTitle=5)), f"{NAMES}.officialTitle: Input should be a valid string"),
+    "enrollment in words": (
+        json.dumps(
+            {"protocolSection": record()["protocolSection"] | {"designModule": {"enrollmentInfo": {"count": "x"}}}}
+        ),
+        "protocolSection.designModule.enrollmentInfo.count: Input should be a valid integer",
+    ),
+    "no sponsor": (
+        json.dumps({"protocolSection": record()["protocolSection"] | {"sponsorCollaboratorsModule": {}}}),
+        "protocolSection.sponsorCollaboratorsModule.leadSponsor: Field required",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "found"), SHAPES.values(), ids=SHAPES)
+def test_a_changed_shape_is_a_clear_error(replica: Replica, body: str, found: str) -> None:
+    replica.faults[RECORD] = Fault(body=body, content_type="application/json")
+    answer = ask(replica)
+    assert (answer.status, answer.result, answer.nct_id) == ("error", "ok", None)
+    start = f"expected the registry's JSON for NCT99000001 at {answer.url}, found at {found}"
+    assert answer.message.startswith(start)
+    assert answer.message.endswith(
+        "; the registry may have changed its answers: look for a newer version of trialscrape"
+    )
+
+
+def test_the_registrys_robots_is_obeyed(replica: Replica) -> None:
+    replica.faults["/robots.txt"] = Fault(body="User-agent: *\nDisallow: /api/")
+    answer = ask(replica)
+    assert (answer.status, answer.result) == ("error", "blocked_by_robots")
+    assert [asked.path for asked in replica.requests] == ["/robots.txt"]
+
+
+# In lists
+
+LIST = "/api/v2/studies"
+STUDIES = tuple(
+    replace(STUDY, nct_id=f"NCT9900{number}", brief_title=f"Study {number}", aliases=(f"NCT9909{number}",))
+    for number in range(1000, 1030)
+)
+IDS = [study.nct_id for study in STUDIES]
+KEY = "run"
+
+
+@pytest.fixture
+def many() -> Iterator[Replica]:
+    with Replica(Site(studies=STUDIES)) as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "trialscrape.db") as store:
+        store.begin_run(KEY, datetime.now(UTC))
+        yield store
+
+
+def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
+    """Ask for ids in their order, after one another."""
+    settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, ids)
+        return [look_ahead.answer(nct_id) for nct_id in ids]
+
+
+def asked(replica: Replica) -> list[str]:
+    """Give the paths that were asked for, `ids` of a list instead of its query."""
+    paths = (request.path for request in replica.requests if request.path != "/robots.txt")
+    return [path.partition("filter.ids=")[2].partition("&")[0] or path.partition("?")[0] for path in paths]
+
+
+def test_ids_are_asked_for_in_one_list(many: Replica, store: Store) -> None:
+    found = answers(many, store, IDS)
+    assert [answer.nct_id for answer in found] == IDS
+    assert [answer.brief_title for answer in found] == [study.brief_title for study in STUDIES]
+    assert asked(many) == [",".join(IDS)]
+    # The list counts for its first id, so that the sum is right.
+    assert [answer.attempts for answer in found] == [1] + [0] * 29
+
+
+def test_a_list_gives_what_the_id_alone_gives(many: Replica, store: Store) -> None:
+    settings = quick(many.url)
+    with Fetcher(settings) as fetcher:
+        alone = [lookup(fetcher, settings, nct_id) for nct_id in IDS[:2]]
+    listed = answers(many, store, IDS[:2])
+    assert [replace(answer, url="", attempts=1) for answer in listed] == [replace(answer, url="") for answer in alone]
+
+
+def test_a_list_has_as_many_ids_as_the_setting_says(many: Replica, store: Store) -> None:
+    assert [answer.attempts for answer in answers(many, store, IDS[:7], registry_batch=3)] == [1, 0, 0, 1, 0, 0, 1]
+    assert asked(many) == [",".join(IDS[:3]), ",".join(IDS[3:6]), f"{LIST}/{IDS[6]}"]
+
+
+def test_an_address_is_never_too_long_for_a_server(many: Replica, store: Store) -> None:
+    ids = [f"NCT99{number:06}" for number in range(1000, 2500)]
+    settings = quick(many.url, read_timeout=10.0)
+    with Fetcher(settings) as fetcher:
+        LookAhead(fetcher, settings, store, KEY, ids).answer(ids[0])
+    (listed,) = (request.path for request in many.requests if "filter.ids" in request.path)
+    assert MAX_ADDRESS - len(",NCT00000000,") < len(many.url + listed) <= MAX_ADDRESS
+    assert listed.count("NCT99") > 600
+
+
+def test_what_a_list_lacks_is_asked_for_alone(many: Replica, store: Store) -> None:
+    old, unknown = STUDIES[4].aliases[0], "NCT99009999"
+    found = answers(many, store, [unknown, IDS[0], old, IDS[1]])
+    assert [answer.status for answer in found] == ["not_found", "found", "found", "found"]
+    assert (found[2].nct_id, found[2].asked) == (IDS[4], old)
+    assert asked(many) == [f"{unknown},{IDS[0]},{old},{IDS[1]}", f"{LIST}/{unknown}", f"{LIST}/{old}"]
+    assert [answer.attempts for answer in found] == [2, 0, 1, 0]
+
+
+def test_a_record_of_another_shape_costs_the_others_nothing(many: Replica, store: Store) -> None:
+    good = record(nctId=IDS[0])
+    many.faults[LIST] = Fault(body=json.dumps({"studies": [record(nctId=IDS[1], briefTitle=5), good, 7]}))
+    many.faults[f"{LIST}/{IDS[1]}"] = Fault(body=json.dumps(record(nctId=IDS[1], briefTitle=5)))
+    first, second = answers(many, store, IDS[:2])
+    assert (first.status, second.status) == ("found", "error")
+    assert "briefTitle" in second.message
+
+
+NO_LISTS = {
+    "refused": Fault(status=400),
+    "too long": Fault(status=414),
+    "no longer there": Fault(status=404),
+    "another shape": Fault(body="[]"),
+    "no JSON": Fault(body="<p>Maintenance"),
+    "always busy": Fault(status=503),
+    "never ends": Fault(delay=60),
+    "huge": Fault(size=100_000_000),
+}
+
+
+@pytest.mark.parametrize("fault", NO_LISTS.values(), ids=NO_LISTS)
+def test_where_there_are_no_lists_each_id_is_asked_for_alone(many: Replica, store: Store, fault: Fault) -> None:
+    many.faults[LIST] = fault
+    found = answers(many, store, IDS[:3], retries=1, read_timeout=0.5, total_timeout=1.0)
+    assert [answer.nct_id for answer in found] == IDS[:3]
+    assert asked(many)[-3:] == [f"{LIST}/{nct_id}" for nct_id in IDS[:3]]
+    assert sum(answer.attempts for answer in found) == len(asked(many))
+
+
+def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
+    ids = [STUDIES[4].aliases[0], *IDS[:3]]
+    first = answers(many, store, ids)
+    many.requests.clear()
+    assert [replace(answer, url="") for answer in answers(many, store, ids)] == [replace(a, url="") for a in first]
+    assert asked(many) == []
+    # A finished id needs its answer no longer.
+    store.drop_answer(KEY, IDS[0])
+    assert answers(many, store, ids)[1].nct_id == IDS[0]
+    assert asked(many) == [f"{LIST}/{IDS[0]}"]
+    store.end_run(KEY)
+    store.begin_run(KEY, datetime.now(UTC))
+    many.requests.clear()
+    answers(many, store, ids)
+    assert asked(many) == [",".join(ids), f"{LIST}/{ids[0]}"]
+
+
+def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) -> None:
+    url = "https://ctv.example/study/known"
+    store.add_page(Fetched(url, url, datetime.now(UTC), 200, b""))
+    store.set_match(IDS[1], url, Match("nct_id", IDS[1]))
+    settings = quick(many.url)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:4])
+        assert look_ahead.answer(IDS[0]).status == "found"
+        assert asked(many) == [",".join((IDS[0], *IDS[2:4]))]
+        # Its page may be gone, so it is asked for alone when it comes to that.
+        assert look_ahead.answer(IDS[1]).nct_id == IDS[1]
+    assert asked(many)[1:] == [f"{LIST}/{IDS[1]}"]
+
+
+def test_whoever_comes_first_the_lists_are_the_same(many: Replica, store: Store) -> None:
+    settings = quick(many.url, registry_batch=2)
+    with Fetcher(settings) as fetcher:
+        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:6])
+        found = [look_ahead.answer(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
+    assert asked(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
+    assert {answer.asked for answer in found if answer.attempts} == {IDS[0], IDS[2], IDS[4]}

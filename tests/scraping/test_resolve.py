@@ -1,0 +1,320 @@
+"""Where the page of an id may be, and what makes a page its page."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.page import with_
+from trialscrape.parsing import parser
+from trialscrape.records import Trial
+from trialscrape.registry.client import RegistryAnswer
+from trialscrape.scraping.resolve import MOST_CANDIDATES, candidates, duplicates, explain_mismatch, match_page
+from trialscrape.store.store import Match, Store
+
+NCT_ID, CURRENT, OTHER = "NCT99000100", "NCT99000200", "NCT99000300"
+TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
+OFFICIAL, BRIEF = "A Randomized Trial of Trees", "Trees for Clerks"
+SLUG, SHORT = "a-randomized-trial-of-trees", "trees-for-clerks"
+DEVICE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
+DEVICE_SLUG = "trial-of-device-that-is-not-approved-or-cleared-by-the-us-fda"
+
+
+def answer(**changes: Any) -> RegistryAnswer:
+    """Return what the registry says of the invented page."""
+    said = {"nct_id": NCT_ID, "brief_title": TITLE, "official_title": OFFICIAL, "acronym": "TREEBATH"}
+    return RegistryAnswer(status="found", asked=NCT_ID, url="", result="ok", **({"sponsor": SPONSOR} | said | changes))
+
+
+def titled(official: str | None, brief: str | None) -> RegistryAnswer:
+    return answer(official_title=official, brief_title=brief)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "trialscrape.db") as store:
+        yield store
+
+
+WITHOUT_INDEX: dict[str, tuple[str | None, str | None, list[str]]] = {
+    "brief first": (OFFICIAL, BRIEF, [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
+    "brief only": (None, BRIEF, [SHORT, f"{SHORT}-1"]),
+    "the same title twice": (BRIEF, BRIEF, [SHORT, f"{SHORT}-1"]),
+    "what the rule leaves open comes last": (
+        OFFICIAL,
+        "R&D of Trees",
+        ["rd-of-trees", SLUG, "rd-of-trees-1", f"{SLUG}-1", "r-d-of-trees"],
+    ),
+    "an acronym in the last bracket": (
+        OFFICIAL,
+        f"{BRIEF} (TREE-2)",
+        [f"{SHORT}-tree2", SLUG, f"{SHORT}-tree2-1", f"{SLUG}-1", SHORT],
+    ),
+    "a bracket of more words": (
+        None,
+        f"{BRIEF} (Who Sit All Day)",
+        [f"{SHORT}-who-sit-all-day", f"{SHORT}-who-sit-all-day-1"],
+    ),
+    "no letter of a slug": ("研究", BRIEF, [SHORT, f"{SHORT}-1"]),
+    "no slug at all": ("研究", "…", []),
+    "the title of all unapproved devices": (None, DEVICE, []),
+    "a device with a title of its own": (OFFICIAL, DEVICE, [SLUG, f"{SLUG}-1"]),
+}
+
+
+@pytest.mark.parametrize(("official", "brief", "expected"), WITHOUT_INDEX.values(), ids=WITHOUT_INDEX)
+def test_without_an_index_the_likeliest_slugs_are_tried(
+    store: Store, official: str | None, brief: str | None, expected: list[str]
+) -> None:
+    assert candidates(titled(official, brief), store) == expected
+
+
+def test_titles_of_many_readings_give_at_most_eight_candidates(store: Store) -> None:
+    slugs = candidates(titled("R&D of Old_Trees (A B)", "R&D of Trees (C_D)"), store)
+    assert len(slugs) == len(set(slugs)) == MOST_CANDIDATES == 8
+
+
+def test_a_title_is_cut_where_the_site_cuts_it(store: Store) -> None:
+    slugs = candidates(titled(None, "Trees, for Clerks and Others"), store, length=16)
+    assert slugs == ["trees-for-clerk", "trees-for-clerk-1"]
+
+
+WITH_INDEX: dict[str, tuple[list[str], list[str]]] = {
+    "only what is listed": ([SLUG, "rice-and-beans"], [SLUG]),
+    "both titles": ([SHORT, SLUG], [SHORT, SLUG]),
+    "numbered ones": ([f"{SLUG}-2", SLUG, f"{SHORT}-1"], [SLUG, f"{SHORT}-1", f"{SLUG}-2"]),
+    "only a numbered one": ([f"{SLUG}-9"], [f"{SLUG}-9"]),
+    "a renamed study": (["a-randomized-trial-of-old-trees", "rice-and-beans"], ["a-randomized-trial-of-old-trees"]),
+    "cut elsewhere": (["a-randomized-trial-of-tre"], ["a-randomized-trial-of-tre"]),
+    "nothing listed": (["rice-and-beans"], [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
+}
+
+
+@pytest.mark.parametrize(("listed", "expected"), WITH_INDEX.values(), ids=WITH_INDEX)
+def test_with_an_index_the_listed_slugs_are_tried(store: Store, listed: list[str], expected: list[str]) -> None:
+    store.replace_shard("s", listed, datetime.now(UTC))
+    assert candidates(titled(OFFICIAL, BRIEF), store) == expected
+
+
+def test_many_listed_slugs_are_cut_to_eight(store: Store) -> None:
+    made = (SHORT, SLUG)
+    forms = [f"{slug}-{number}" for slug in made for number in range(1, 10)]
+    store.replace_shard("s", [*made, *forms], datetime.now(UTC))
+    assert candidates(titled(OFFICIAL, BRIEF), store) == [*made, *forms[:6]]
+
+
+def test_devices_are_not_tried_one_after_the_other(store: Store) -> None:
+    store.replace_shard("s", [DEVICE_SLUG, *(f"{DEVICE_SLUG}-{number}" for number in range(1, 10))], datetime.now(UTC))
+    assert candidates(titled(None, DEVICE), store) == []
+
+
+def test_duplicates_are_tried_where_no_index_tells_them(store: Store) -> None:
+    numbers = [f"{SHORT}-{number}" for number in range(1, 10)]
+    assert duplicates(SHORT, store) == duplicates(f"{SHORT}-1", store) == numbers
+    store.replace_shard("s", [SHORT], datetime.now(UTC))
+    assert duplicates(SHORT, store) == []
+
+
+OWN, NUMBER = f"{NCT_ID}\n", "IAM-7 (Other Identifier)\n"
+IDENTIFIERS = f"Identifiers\n\n{OWN}{NUMBER}\n"
+UNNAMED = (IDENTIFIERS, "")
+HEADED = "Tree Bathing for Restless Clerks (TREEBATH)"
+SUMMARY = "Clerks sit under trees.\n\nDo they rest?"
+FACTS = {
+    "enrollment": (1240, "ESTIMATED"),
+    "conditions": ("Clerk, weary", "Restlessness"),
+    "interventions": (("OTHER", "Potted plant"), ("BEHAVIORAL", "Tree bathing")),
+}
+PARENT = {"sponsor": "Ministry of Trees"}
+
+
+def page(*changes: tuple[str, str]) -> Trial:
+    return parser.parse(with_(*changes))
+
+
+def unnamed(title: str = HEADED, *changes: tuple[str, str]) -> Trial:
+    """Return the record of a page that shows no identifier."""
+    return page(UNNAMED, (HEADED, title), *changes)
+
+
+def facts(*names: str) -> dict[str, Any]:
+    """Return some of the page's facts, and another sponsor."""
+    return PARENT | {name: FACTS[name] for name in names}
+
+
+MATCHES: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
+    "the id": (page(), answer(), "nct_id"),
+    "the id, without the registry": (page(), None, "nct_id"),
+    "the id, whatever the title": (page((HEADED, "Other"), (SPONSOR, "Other")), answer(), "nct_id"),
+    "an old id on the page": (page(), answer(nct_id=CURRENT), "nct_id"),
+    "the current id on the page": (page((OWN, f"{CURRENT}\n")), answer(nct_id=CURRENT), "current_nct_id"),
+    "the current id, without the registry": (page((OWN, f"{CURRENT}\n")), None, None),
+    "another id": (page((OWN, f"{OTHER}\n")), answer(), None),
+    "another id, all else the same": (
+        page((OWN, f"{OTHER}\n")),
+        answer(brief_title=HEADED, brief_summary=SUMMARY, **FACTS),
+        None,
+    ),
+    "the id of another registry entry": (
+        page((OWN, f"{OTHER}\n"), (NUMBER, f"{NCT_ID} (Registry Identifier)\n")),
+        answer(),
+        None,
+    ),
+    "the current id of another registry entry": (
+        page((OWN, f"{OTHER}\n"), (NUMBER, f"{CURRENT} (Registry Identifier)\n")),
+        answer(nct_id=CURRENT),
+        None,
+    ),
+    "only the sponsor's number": (page((OWN, "")), answer(), None),
+    # The title.
+    "the brief title": (unnamed(TITLE), answer(), "title+sponsor"),
+    "the official title": (unnamed(OFFICIAL), answer(), "title+sponsor"),
+    "case, blanks and full stop": (
+        unnamed(f"{TITLE.upper()} ."),
+        answer(sponsor=f"{SPONSOR.lower()}."),
+        "title+sponsor",
+    ),
+    "another form of Unicode": (unnamed("Bäume"), answer(brief_title="Ba\u0308ume"), "title+sponsor"),
+    "the acronym in the last bracket": (unnamed(), answer(), "title+sponsor"),
+    "the acronym in the registry's title": (unnamed(), answer(brief_title=HEADED), "title+sponsor"),
+    "another acronym": (unnamed(), answer(acronym="TB"), None),
+    "no acronym known": (unnamed(), answer(acronym=None), None),
+    "another title": (unnamed("Tree Bathing for Weary Clerks"), answer(brief_summary=SUMMARY, **FACTS), None),
+    "the beginning of the title": (unnamed("Tree Bathing"), answer(), None),
+    "no registry to compare with": (unnamed(), None, None),
+    # What must be the same besides.
+    "a title alone": (unnamed(), answer(**PARENT), None),
+    "another name of the sponsor, the summary": (unnamed(), answer(brief_summary=SUMMARY, **PARENT), "title+summary"),
+    "enrollment and conditions": (unnamed(), answer(**facts("enrollment", "conditions")), "title+facts"),
+    "enrollment and treatments": (unnamed(), answer(**facts("enrollment", "interventions")), "title+facts"),
+    "conditions and treatments": (unnamed(), answer(**facts("conditions", "interventions")), "title+facts"),
+    "two facts, and another summary": (
+        unnamed(),
+        answer(brief_summary="Do clerks sit?", **facts("enrollment", "conditions")),
+        "title+facts",
+    ),
+    "enrollment alone": (unnamed(), answer(**facts("enrollment")), None),
+    "conditions alone": (unnamed(), answer(**facts("conditions")), None),
+    "treatments alone": (unnamed(), answer(**facts("interventions")), None),
+    "another count": (unnamed(), answer(**facts("conditions"), enrollment=(1241, "ESTIMATED")), None),
+    "the count of another kind": (unnamed(), answer(**facts("conditions"), enrollment=(1240, "ACTUAL")), None),
+    "a condition more": (unnamed(), answer(**facts("enrollment"), conditions=("Clerk, weary", "Rest", "X")), None),
+    "treatments of another type": (
+        unnamed(),
+        answer(**facts("enrollment"), interventions=(("DRUG", "Potted plant"), ("BEHAVIORAL", "Tree bathing"))),
+        None,
+    ),
+    "nothing on both sides is nothing in common": (
+        unnamed(
+            HEADED,
+            ("Enrollment\n\n1,240 estimated patients\n\n", ""),
+            ("Conditions\n\nRestlessness\nClerk, Weary\n\n", ""),
+        ),
+        answer(**PARENT),
+        None,
+    ),
+    # Two studies of one title and sponsor.
+    "another summary": (unnamed(), answer(brief_summary="Do clerks sit?"), "title+sponsor"),
+    "another enrollment": (unnamed(), answer(enrollment=(12, "ACTUAL")), "title+sponsor"),
+    "another summary and enrollment": (
+        unnamed(),
+        answer(**FACTS | {"brief_summary": "Do clerks sit?", "enrollment": (12, "ACTUAL")}),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("trial", "said", "matched_by"), MATCHES.values(), ids=MATCHES)
+def test_match(trial: Trial, said: RegistryAnswer | None, matched_by: str | None) -> None:
+    match = match_page(trial, NCT_ID, said)
+    current = said.nct_id if said and matched_by != "nct_id" else NCT_ID
+    assert match == (Match(matched_by, str(current)) if matched_by else None)
+
+
+# The registry's markdown, and what a page makes of it.
+MARKUP = {
+    "escapes": (r"Trees \<5 m or \>9 m \[tall\] \& \*old\*", "Trees <5 m or >9 m [tall] & *old*"),
+    "escapes that the page shows": (r"Trees \\[tall\\]", r"Trees \[tall\]"),
+    "lists": (
+        "It is asked:\n\n* do they rest\n* why\n\nThen:\n\n1. sit\n2. stand",
+        """It is asked:
+
+  • do they rest
+  • why
+
+Then:
+
+  1. sit
+  1. stand""",
+    ),
+    "nested lists": ("* trees\n\n  * oak\n  * ash", "  • trees\n\n    • oak\n    • ash"),
+    "blank lines and broken lines": ("Clerks\nsit.\n\n\nThey rest.\n", "Clerks sit.\n\nThey rest."),
+    "case": ("CLERKS SIT.", "Clerks sit."),
+}
+
+
+@pytest.mark.parametrize(("markdown", "shown"), MARKUP.values(), ids=MARKUP)
+def test_a_summary_is_compared_without_its_markup(markdown: str, shown: str) -> None:
+    trial = unnamed().model_copy(update={"brief_summary": shown})
+    assert match_page(trial, NCT_ID, answer(brief_summary=markdown, **PARENT)) == Match("title+summary", NCT_ID)
+
+
+@pytest.mark.parametrize("other", ["Trees >5 m", "Trees <5", "Trees <5 m 1. old", "* Trees -5 m", ""])
+def test_another_summary_is_another(other: str) -> None:
+    trial = unnamed().model_copy(update={"brief_summary": "Trees <5 m"})
+    assert match_page(trial, NCT_ID, answer(brief_summary=other, **PARENT)) is None
+
+
+def test_a_page_without_title_and_sponsor_is_nobodys() -> None:
+    blank = unnamed().model_copy(update={"title": None, "acronym": None, "sponsor": None})
+    assert match_page(blank, NCT_ID, answer(brief_title=None, official_title=None, sponsor=None, **FACTS)) is None
+
+
+MISMATCHES = {
+    "another id": (page((OWN, f"{OTHER}\n")), answer(), f"is of {OTHER}"),
+    "no NCT id": (page((OWN, "")), answer(), "is of IAM-7"),
+    "another title": (unnamed("Rice"), answer(), "has no identifier, and another title: 'Rice'"),
+    "a long title": (unnamed("Rice " * 100), answer(), f"has no identifier, and another title: '{'Rice ' * 40}…'"),
+    "too little in common": (
+        unnamed(),
+        answer(brief_summary="Do clerks sit?", **facts("conditions")),
+        "has no identifier, and its title alone is no proof; compared with the registry: sponsor other, brief summary "
+        "other, enrollment not on both sides, conditions the same, treatments not on both sides",
+    ),
+}
+
+
+@pytest.mark.parametrize(("trial", "said", "message"), MISMATCHES.values(), ids=MISMATCHES)
+def test_a_mismatch_says_what_was_compared(trial: Trial, said: RegistryAnswer, message: str) -> None:
+    assert match_page(trial, NCT_ID, said) is None
+    assert explain_mismatch(trial, said) == message
+
+
+@pytest.mark.parametrize(
+    ("matched_by", "evidence"),
+    [
+        ("title+sponsor", "sponsor"),
+        ("title+summary", "brief summary"),
+        ("title+facts", "two of enrollment, conditions and treatments"),
+    ],
+)
+def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evidence: str) -> None:
+    bare = unnamed()
+    matched = parser.with_matched_id(bare, NCT_ID, matched_by)
+    assert (bare.nct_id, matched.nct_id) == (None, NCT_ID)
+    assert [(warning.code, warning.line, warning.message) for warning in matched.warnings] == [
+        (
+            "nct_id_not_on_page",
+            None,
+            f"expected an NCT id on the page, found none; the id was matched by the registry's title and {evidence}",
+        ),
+        *((warning.code, warning.line, warning.message) for warning in bare.warnings),
+    ]
+    assert matched == bare.model_copy(update={"nct_id": NCT_ID, "warnings": matched.warnings})
+
+
+@pytest.mark.parametrize("matched_by", ["nct_id", "current_nct_id", "address"])
+def test_a_record_whose_page_shows_the_id_stays_as_it_is(matched_by: str) -> None:
+    assert parser.with_matched_id(page(), OTHER, matched_by) == page()

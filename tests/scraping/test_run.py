@@ -1,0 +1,826 @@
+"""Ids to outcomes, over real sockets: whatever the site, the registry and the store do, each id has its one outcome."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.network import quick
+from support.page import PAGE, with_
+from trialscrape.parsing import parser
+from trialscrape.scraping.ids import extract_ids
+from trialscrape.scraping.run import Scraped, distinct, key_of, scrape
+from trialscrape.store.store import Store, StoreError
+from trialscrape.testing.replica import Fault, Replica, Site, Study
+
+TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
+SLUG = "tree-bathing-for-restless-clerks"
+NCT_ID, OLD, OTHER = "NCT99000100", "NCT99000009", "NCT99000200"
+LIST = "/api/v2/studies"
+REGISTRY, PATH = f"{LIST}/{NCT_ID}", f"/study/{SLUG}"
+ONE = Study(
+    nct_id=NCT_ID,
+    slug=SLUG,
+    page=PAGE.encode(),
+    brief_title=TITLE,
+    acronym="TREEBATH",
+    sponsor=SPONSOR,
+    aliases=(OLD,),
+)
+OTHERS = with_((NCT_ID, OTHER)).encode()
+UNNAMED = with_((f"{NCT_ID}\nIAM-7 (Other Identifier)\n\n", "")).encode()
+CHALLENGE = b"<!doctype html><title>Just a moment...</title><h1>Checking that you are human</h1>"
+PDF = b"%PDF-1.7\n1 0 obj\n"
+
+
+def many(count: int) -> Site:
+    """Return a site of so many studies, `NCT99001000` and on."""
+    return Site(studies=tuple(numbered(number) for number in range(1000, 1000 + count)))
+
+
+def numbered(number: int) -> Study:
+    nct_id, title = f"NCT9900{number}", f"{TITLE} Part {number}"
+    page = with_((NCT_ID, nct_id), (TITLE, title)).encode()
+    return replace(ONE, nct_id=nct_id, slug=f"{SLUG}-part{number}", brief_title=title, page=page, aliases=())
+
+
+@pytest.fixture
+def replica() -> Iterator[Replica]:
+    with Replica(Site(studies=(ONE,))) as running:
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "trialscrape.db"
+
+
+def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[Scraped]:
+    """Scrape from the replica, with timeouts that a busy machine does not meet unless a test wants them."""
+    settings = replace(quick(replica.url, read_timeout=10.0, total_timeout=20.0), **changes)
+    return list(scrape(asked, store=store, settings=settings))
+
+
+def again(replica: Replica, store: Path, *asked: str, **changes: Any) -> list[Scraped]:
+    """Scrape once more, however young the kept pages are."""
+    replica.requests.clear()
+    return ask(replica, store, *asked, max_age=timedelta(0), **changes)
+
+
+def paths(replica: Replica) -> list[str]:
+    """Give what was asked for, robots.txt and queries left out."""
+    return [asked.path.split("?")[0] for asked in replica.requests if asked.path != "/robots.txt"]
+
+
+def versions(store: Path, url: str) -> list[bytes]:
+    with Store.open(store, lock=False) as opened:
+        return [page.body for page in opened.versions(url)]
+
+
+# What is asked for
+
+TEXTS: dict[str, tuple[str, list[str]]] = {
+    "list": ("NCT00000001\nNCT00000002\n", ["NCT00000001", "NCT00000002"]),
+    "order is kept": ("NCT00000002\nNCT00000001", ["NCT00000002", "NCT00000001"]),
+    "blanks and blank lines": ("\n  NCT00000001\t\n\r\n \nNCT00000002", ["NCT00000001", "NCT00000002"]),
+    "old Macs": ("NCT00000001\rNCT00000002\r", ["NCT00000001", "NCT00000002"]),
+    "lower case": ("nct00000001\nNct00000002", ["NCT00000001", "NCT00000002"]),
+    "duplicates": ("NCT00000001\nnct00000001\n NCT00000001 \n", ["NCT00000001"]),
+    "comments": ("# NCT00000001\n  # and NCT00000002\nNCT00000003", ["NCT00000003"]),
+    "no comment": ("NCT00000001 # the first, not NCT00000002", ["NCT00000001", "NCT00000002"]),
+    "CSV with a header": (
+        'rank,NCT Number,title\n1,NCT00000001,"A, b"\n2,"NCT00000002",NCTs\n',
+        ["NCT00000001", "NCT00000002"],
+    ),
+    "tabs and semicolons": ("NCT00000001\tNCT00000002;NCT00000003", ["NCT00000001", "NCT00000002", "NCT00000003"]),
+    "prose": (
+        "We took (NCT00000001), NCT00000002/NCT00000003 and NCT00000004. ClinicalTrials.gov:NCT00000005!",
+        [f"NCT0000000{number}" for number in range(1, 6)],
+    ),
+    "file names": ("NCT00000001_protocol.pdf", ["NCT00000001"]),
+    "byte order mark": ("\ufeffNCT00000001", ["NCT00000001"]),
+    "byte order mark before a comment": ("\ufeff# NCT00000001\nNCT00000002", ["NCT00000002"]),
+    "byte order mark before an address": ("\ufeffhttps://a.example/study/b-c", ["https://a.example/study/b-c"]),
+    "a digit too few or too many": ("NCT0000001 NCT000000001", ["NCT0000001", "NCT000000001"]),
+    "a letter for a digit": ("NCT0000O001, NCT00000001a", ["NCT0000O001", "NCT00000001A"]),
+    "a word that begins like one": ("NCTs, NCT, nct number, ANCT00000001", []),
+    "address": (
+        "https://a.example/study/b-c\n http://a.example/d ",
+        ["https://a.example/study/b-c", "http://a.example/d"],
+    ),
+    "an address as reached from a research site": (
+        'https://a.example/study/b-c?comeFrom={"type":"site"}\nhttps://a.example/study/b-c',
+        ["https://a.example/study/b-c"],
+    ),
+    "an address is taken whole": ("https://a.example/study/NCT00000001", ["https://a.example/study/NCT00000001"]),
+    "nothing": ("", []),
+    "nothing of the kind": ("title\nTrees for clerks\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), TEXTS.values(), ids=TEXTS)
+def test_ids_are_taken_from_any_text(text: str, found: list[str]) -> None:
+    assert distinct(extract_ids(text)) == found
+
+
+def test_what_was_asked_for_is_mended_and_asked_once() -> None:
+    address = "https://a.example/nct00000001"
+    asked = [" nct00000001", "NCT00000001", "", " ", "a-Slug", "a-Slug ", "nct1", address, f"{address}?comeFrom=a"]
+    assert distinct(asked) == ["NCT00000001", "a-Slug", "NCT1", address]
+
+
+# From an id to an outcome
+
+NO_ID = "expected NCT and 8 digits, or the address or slug of a study page, found "
+NO_PAGE = (
+    "expected a page at one of 2 addresses made of the registry's titles, found none; run `trialscrape index sync "
+    "--store STORE` first, or find the study on URL and give its address"
+)
+NO_PROOF = (
+    "has no identifier, and its title alone is no proof; compared with the registry: sponsor other, brief summary "
+)
+DEVICE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
+SUMMARY = "Clerks sit under trees.\n\nDo they rest?"
+OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, str | None]]] = {
+    "its page": (ONE, NCT_ID, ("new", PATH, 2, "nct_id", None)),
+    "lower case": (ONE, f" {NCT_ID.lower()} ", ("new", PATH, 2, "nct_id", None)),
+    "unknown": (
+        ONE,
+        "NCT99009999",
+        ("not_found", None, 1, None, "the registry has no study NCT99009999; check the id"),
+    ),
+    "known, but without a page": (replace(ONE, page=None), NCT_ID, ("unresolved", f"{PATH}-1", 3, None, NO_PAGE)),
+    "the page of another study of the same title": (
+        replace(ONE, page=OTHERS),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-7",
+            9,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} is of {OTHER}",
+        ),
+    ),
+    "the page of a study of another title": (
+        replace(ONE, page=with_((NCT_ID, OTHER), (TITLE, "Rice and Beans")).encode()),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-1",
+            3,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} is of {OTHER}",
+        ),
+    ),
+    "a page without identifiers": (
+        replace(ONE, page=UNNAMED),
+        NCT_ID,
+        ("new", PATH, 2, "title+sponsor", None),
+    ),
+    "a page without identifiers, another name of the sponsor": (
+        replace(ONE, page=UNNAMED, sponsor="Ministry of Trees", brief_summary=SUMMARY),
+        NCT_ID,
+        ("new", PATH, 2, "title+summary", None),
+    ),
+    "a page without identifiers, another name of the sponsor, another summary": (
+        replace(
+            ONE,
+            page=UNNAMED,
+            sponsor="Ministry of Trees",
+            brief_summary="Trees.",
+            enrollment=1240,
+            enrollment_type="ESTIMATED",
+            conditions=("Restlessness", "Clerk, Weary"),
+        ),
+        NCT_ID,
+        ("new", PATH, 2, "title+facts", None),
+    ),
+    "a page without identifiers that shares the title only": (
+        replace(ONE, page=UNNAMED, sponsor="Ministry of Trees", enrollment=1240),
+        NCT_ID,
+        (
+            "mismatch",
+            f"{PATH}-7",
+            9,
+            None,
+            f"expected the page of {NCT_ID}, found others: URL{PATH} {NO_PROOF}not on both sides, enrollment other, "
+            "conditions not on both sides, treatments not on both sides",
+        ),
+    ),
+    "the title of all unapproved devices": (
+        replace(ONE, brief_title=DEVICE),
+        NCT_ID,
+        (
+            "unresolved",
+            None,
+            1,
+            None,
+            f"expected a title that an address can be made of, found {DEVICE!r}; find the study on URL and give its "
+            "address",
+        ),
+    ),
+    "an old id": (
+        ONE,
+        OLD,
+        ("new", PATH, 2, "current_nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+    ),
+    "an old id that the page shows": (
+        replace(ONE, page=with_((NCT_ID, OLD)).encode()),
+        OLD,
+        ("new", PATH, 2, "nct_id", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+    ),
+    "a page without identifiers, of an old id": (
+        replace(ONE, page=UNNAMED),
+        OLD,
+        ("new", PATH, 2, "title+sponsor", f"{OLD} is an old id; the registry's current one is {NCT_ID}"),
+    ),
+    "slug": (ONE, SLUG, ("new", PATH, 1, "address", None)),
+    "address": (ONE, f"URL{PATH}", ("new", PATH, 1, "address", None)),
+    "address as reached from a research site": (
+        ONE,
+        f'URL{PATH}?comeFrom={{"type":"site","slug":"a-clinic"}}',
+        ("new", PATH, 1, "address", None),
+    ),
+    "address without a page": (
+        ONE,
+        "URL/study/no-such-study",
+        (
+            "unresolved",
+            "/study/no-such-study",
+            1,
+            None,
+            "expected a study page at URL/study/no-such-study, found that there is none",
+        ),
+    ),
+    "a digit too few": (ONE, "NCT9900010", ("invalid_id", None, 0, None, f"{NO_ID}'NCT9900010'")),
+    "another site": (
+        ONE,
+        "https://a.example/study/b",
+        ("invalid_id", None, 0, None, f"{NO_ID}'https://a.example/study/b'"),
+    ),
+    "words": (ONE, "trees for clerks", ("invalid_id", None, 0, None, f"{NO_ID}'trees for clerks'")),
+}
+
+
+@pytest.mark.parametrize(("study", "asked", "expected"), OUTCOMES.values(), ids=OUTCOMES)
+def test_outcomes(
+    store: Path, study: Study, asked: str, expected: tuple[str, str | None, int, str | None, str | None]
+) -> None:
+    with Replica(Site(studies=(study,))) as replica:
+        asked = asked.replace("URL", replica.url)
+        (scraped,) = ask(replica, store, asked)
+        outcome, path, attempts, matched_by, message = expected
+        assert scraped.row() == {
+            "id": asked.strip().upper() if asked.strip().upper().startswith("NCT") else asked.partition("?")[0],
+            "outcome": outcome,
+            "url": replica.url + path if path else None,
+            "attempts": attempts,
+            "matched_by": matched_by,
+            "message": message.replace("URL", replica.url).replace("STORE", str(store)) if message else None,
+        }
+        assert len(paths(replica)) == attempts
+        assert (scraped.trial is not None) == (outcome == "new")
+
+
+def test_the_record_is_that_of_the_page(replica: Replica, store: Path) -> None:
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+
+
+def test_after_the_page_of_another_study_the_next_candidate_is_tried(store: Path) -> None:
+    wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
+    with Replica(Site(studies=(wrong, replace(ONE, slug=f"{SLUG}-1")))) as replica:
+        found = ask(replica, store, NCT_ID)
+        assert [(each.outcome, each.url, each.attempts) for each in found] == [("new", f"{replica.url}{PATH}-1", 3)]
+        # What was fetched in vain is kept: it is the other one's page.
+        assert versions(store, replica.url + PATH) == [OTHERS]
+
+
+NO_STUDY_PAGES = {
+    "challenge page": (CHALLENGE, "expected a study page, with headings"),
+    "PDF": (PDF, "expected a study page as text or HTML; found a PDF document"),
+    "empty body": (b"", "expected a study page"),
+}
+
+
+@pytest.mark.parametrize("asked", [NCT_ID, SLUG])
+@pytest.mark.parametrize(("body", "message"), NO_STUDY_PAGES.values(), ids=NO_STUDY_PAGES)
+def test_what_is_no_study_page_gives_no_record(
+    replica: Replica, store: Path, body: bytes, message: str, asked: str
+) -> None:
+    replica.faults[PATH] = Fault(body=body)
+    (scraped,) = ask(replica, store, asked)
+    assert (scraped.outcome, scraped.trial, scraped.matched_by) == ("not_a_study_page", None, None)
+    assert scraped.message
+    assert scraped.message.startswith(f"{replica.url}{PATH}: {message}")
+    assert versions(store, replica.url + PATH) == [body]
+
+
+def test_a_challenge_page_is_not_taken_for_the_page_for_days(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    replica.faults[PATH] = Fault(body=CHALLENGE, times=2)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["not_a_study_page"]
+    del replica.faults[PATH]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["changed"]
+    assert versions(store, replica.url + PATH) == [PAGE.encode(), CHALLENGE, PAGE.encode()]
+
+
+# What the network does
+
+ALWAYS: dict[str, tuple[Fault, str]] = {
+    "429": (Fault(status=429), "rate_limited"),
+    "429 for an hour": (Fault(status=429, retry_after=3600), "rate_limited"),
+    "500": (Fault(status=500), "server_error"),
+    "502": (Fault(status=502), "server_error"),
+    "503": (Fault(status=503), "server_error"),
+    "403": (Fault(status=403), "server_error"),
+    "204": (Fault(status=204, body=b""), "server_error"),
+    "closed without an answer": (Fault(cut=-1), "network_error"),
+    "closed after the headers": (Fault(cut=0), "network_error"),
+    "reset in the middle": (Fault(cut=20, end="reset"), "network_error"),
+    "bad chunks": (Fault(bad_chunk=True), "network_error"),
+    "no headers": (Fault(delay=60), "timeout"),
+    "a byte a second": (Fault(drip=1), "timeout"),
+    "redirected to itself": (Fault(redirect=""), "network_error"),
+    "redirected to another host": (Fault(redirect="http://127.0.0.1:9/study/a"), "network_error"),
+    "redirected to a file": (Fault(redirect="file:///etc/passwd"), "network_error"),
+    "redirected to the search": (Fault(redirect="/study-search?q=trees"), "blocked_by_robots"),
+    "huge": (Fault(size=1_000_000_000), "too_large"),
+    "gzip bomb": (Fault(gzip_bomb=1_000_000_000), "too_large"),
+}
+SHORT = {"read_timeout": 0.5, "total_timeout": 0.8, "retries": 1, "body_limit": 100_000}
+
+
+@pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
+@pytest.mark.parametrize(("fault", "outcome"), ALWAYS.values(), ids=ALWAYS)
+def test_what_could_not_be_looked_up_is_never_said_not_to_be(
+    replica: Replica, store: Path, fault: Fault, outcome: str, path: str
+) -> None:
+    replica.faults[path] = fault
+    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (scraped.outcome, scraped.trial, scraped.matched_by) == (outcome, None, None)
+    assert scraped.message
+    assert ("the registry could not be asked" in scraped.message) == (path == REGISTRY)
+    assert scraped.url == (replica.url + PATH if path == PATH else None)
+    assert scraped.attempts == len(paths(replica))
+    # When the fault has passed, the same command finds it.
+    replica.faults.clear()
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["new"]
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503, times=2), Fault(cut=20, times=2), Fault(status=429, times=1)])
+@pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
+def test_what_passes_is_outlasted(replica: Replica, store: Path, fault: Fault, path: str) -> None:
+    replica.faults[path] = fault
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert fault.times
+    assert (scraped.outcome, scraped.attempts) == ("new", 2 + fault.times)
+    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+
+
+ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
+    "the site's pages forbidden": (Fault(body="User-agent: *\nDisallow: /study/"), "blocked_by_robots", [REGISTRY]),
+    "all forbidden": (Fault(body="User-agent: *\nDisallow: /"), "blocked_by_robots", []),
+    "for ever 500": (Fault(status=500), "blocked_by_robots", []),
+    "no answer": (Fault(delay=60), "blocked_by_robots", []),
+    "none": (Fault(status=404), "new", [REGISTRY, PATH]),
+    "garbage": (Fault(body=bytes(range(256)) * 40), "new", [REGISTRY, PATH]),
+}
+
+
+@pytest.mark.parametrize(("fault", "outcome", "asked"), ROBOTS.values(), ids=ROBOTS)
+def test_robots_is_obeyed(replica: Replica, store: Path, fault: Fault, outcome: str, asked: list[str]) -> None:
+    replica.faults["/robots.txt"] = fault
+    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (scraped.outcome, paths(replica)) == (outcome, asked)
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"protocolSection": ', "<html>", '{"studies": []}'])
+def test_a_changed_answer_of_the_registry_is_a_clear_error(replica: Replica, store: Path, body: str) -> None:
+    replica.faults[REGISTRY] = Fault(body=body, content_type="application/json")
+    (scraped,) = ask(replica, store, NCT_ID)
+    assert (scraped.outcome, scraped.attempts) == ("server_error", 1)
+    assert scraped.message
+    assert scraped.message.startswith(f"expected the registry's JSON for {NCT_ID} at {replica.url}{REGISTRY}")
+    assert scraped.message.endswith("look for a newer version of trialscrape")
+
+
+def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, store: Path) -> None:
+    replica.faults[REGISTRY] = Fault(status=404)
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["server_error"]
+
+
+def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
+    with Replica(Site()) as gone:
+        pass
+    (scraped,) = ask(replica, store, NCT_ID, registry=gone.url)
+    assert scraped.outcome in {"network_error", "blocked_by_robots"}
+    assert scraped.message
+    assert scraped.message.startswith(f"the registry could not be asked for {NCT_ID}")
+
+
+# What is kept
+
+REVISED = with_(("Clerks sit under trees.", "Clerks lie under trees.")).encode()
+
+
+def test_a_young_page_is_taken_from_the_store(replica: Replica, store: Path) -> None:
+    first = ask(replica, store, NCT_ID, SLUG)
+    replica.requests.clear()
+    second = ask(replica, store, NCT_ID, SLUG)
+    assert replica.requests == []
+    assert [(each.outcome, each.attempts, each.matched_by) for each in second] == [
+        ("cached", 0, "nct_id"),
+        ("cached", 0, "address"),
+    ]
+    assert [each.trial for each in second] == [each.trial for each in first]
+
+
+def test_an_older_page_is_asked_for_conditionally(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    (second,) = again(replica, store, NCT_ID)
+    assert second == replace(first, outcome="unchanged", attempts=1)
+    assert paths(replica) == [PATH]
+    assert "if-none-match" in replica.requests[-1].headers
+    # It was checked just now, so it is young again.
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+
+
+def test_the_same_bytes_without_validators_are_unchanged_too(replica: Replica, store: Path) -> None:
+    replica.faults[PATH] = Fault(status=200, body=PAGE)
+    ask(replica, store, NCT_ID)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["unchanged"]
+    assert versions(store, replica.url + PATH) == [PAGE.encode()]
+
+
+def test_a_changed_page_is_kept_beside_the_old(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    replica.site = Site(studies=(replace(ONE, page=REVISED),))
+    (second,) = again(replica, store, NCT_ID)
+    assert (second.outcome, second.attempts, second.matched_by) == ("changed", 1, "nct_id")
+    assert second.trial == parser.parse(REVISED, url=replica.url + PATH)
+    assert versions(store, replica.url + PATH) == [PAGE.encode(), REVISED]
+    assert [each.trial for each in ask(replica, store, NCT_ID)] == [second.trial]
+
+
+def test_a_match_by_title_is_kept_with_the_page(store: Path) -> None:
+    with Replica(Site(studies=(replace(ONE, page=UNNAMED),))) as replica:
+        (first,) = ask(replica, store, NCT_ID)
+        assert first.trial
+        assert first.trial.nct_id == NCT_ID
+        assert [warning.code for warning in first.trial.warnings] == ["nct_id_not_on_page"]
+        assert ask(replica, store, NCT_ID) == [replace(first, outcome="cached", attempts=0)]
+        assert again(replica, store, NCT_ID) == [replace(first, outcome="unchanged", attempts=1)]
+
+
+def test_a_changed_page_without_identifiers_is_matched_anew(store: Path) -> None:
+    revised = UNNAMED.replace(b"sit under", b"lie under")
+    with Replica(Site(studies=(replace(ONE, page=UNNAMED),))) as replica:
+        ask(replica, store, NCT_ID)
+        replica.site = Site(studies=(replace(ONE, page=revised),))
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.matched_by) == ("changed", "title+sponsor")
+        # The page is asked for once: the registry's word is all that was missing.
+        assert paths(replica) == [PATH, REGISTRY]
+        assert second.attempts == 2
+
+
+def test_an_old_id_from_the_store_is_told_again(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, OLD)
+    assert first.message
+    assert ask(replica, store, OLD) == [replace(first, outcome="cached", attempts=0)]
+
+
+def test_a_page_stays_young_for_a_week_after_its_last_check(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = []
+    for day in (0, 6, 8, 14, 16):
+        now = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day)
+        monkeypatch.setattr(sys.modules[scrape.__module__], "_now", lambda now=now: now)
+        outcomes += [each.outcome for each in ask(replica, store, NCT_ID)]
+    assert outcomes == ["new", "cached", "unchanged", "cached", "unchanged"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_page_that_moved_is_found_anew(store: Path, status: int) -> None:
+    moved = replace(ONE, slug="clerks-under-trees", brief_title="Clerks Under Trees")
+    with Replica(Site(studies=(ONE,))) as replica:
+        ask(replica, store, NCT_ID)
+        replica.site = Site(studies=(moved,))
+        replica.faults[PATH] = Fault(status=status)
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.url, second.attempts) == ("new", f"{replica.url}/study/clerks-under-trees", 3)
+        assert [(each.outcome, each.url) for each in ask(replica, store, NCT_ID)] == [("cached", second.url)]
+
+
+def test_an_address_that_is_gone_is_asked_for_once(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-1"),))
+    (second,) = again(replica, store, NCT_ID)
+    assert (second.outcome, second.attempts) == ("new", 3)
+    assert paths(replica) == [PATH, REGISTRY, f"{PATH}-1"]
+
+
+def test_a_known_address_that_now_has_another_study(store: Path) -> None:
+    with Replica(Site(studies=(ONE,))) as replica:
+        ask(replica, store, NCT_ID)
+        moved = replace(ONE, slug=f"{SLUG}-1")
+        replica.site = Site(studies=(moved, replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())))
+        (second,) = again(replica, store, NCT_ID)
+        assert (second.outcome, second.url) == ("new", f"{replica.url}{PATH}-1")
+        assert paths(replica) == [PATH, REGISTRY, f"{PATH}-1"]
+        assert second.attempts == 3
+
+
+def test_a_fault_leaves_the_kept_page_as_it_is(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    replica.faults[PATH] = Fault(status=500)
+    (stale,) = again(replica, store, NCT_ID)
+    assert (stale.outcome, stale.trial) == ("stale", first.trial)
+    assert stale.message
+    assert stale.message.endswith(f"; the page that was checked on {datetime.now(UTC):%Y-%m-%d} is used")
+    assert [each.trial for each in ask(replica, store, NCT_ID)] == [first.trial]
+
+
+def test_a_stale_page_of_another_study_is_no_answer(replica: Replica, store: Path) -> None:
+    replica.site = Site(studies=(replace(ONE, page=PAGE.replace(NCT_ID, "NCT99000777").encode()),))
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["mismatch"]
+    replica.faults[PATH] = Fault(status=500)
+    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["server_error"]
+
+
+def test_a_time_in_the_future_is_no_age(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    with Store.open(store) as opened:
+        opened._run("UPDATE version SET checked_at = '9999-01-01T00:00:00Z'")  # noqa: SLF001  a clock was wrong
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["unchanged"]
+    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+
+
+def killed_while_parsing(store: Path) -> None:
+    """Leave a store as a process leaves it that is killed while it parses its page."""
+    with Store.open(store) as opened:
+        opened._run("INSERT INTO parsing SELECT version_id, 'another' FROM version")  # noqa: SLF001  it has no other way
+
+
+def test_a_page_that_a_kill_hit_by_chance_is_read(replica: Replica, store: Path) -> None:
+    (first,) = ask(replica, store, NCT_ID)
+    killed_while_parsing(store)
+    (found,) = ask(replica, store, NCT_ID)
+    assert (found.outcome, found.trial) == ("cached", first.trial)
+    with Store.open(store) as opened:
+        assert not opened.died_parsing(1)
+
+
+@pytest.mark.parametrize("fault", ["too long", "killed"])
+def test_a_page_that_no_process_survives_is_left_out(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str
+) -> None:
+    ask(replica, store, NCT_ID)
+    killed_while_parsing(store)
+    if fault == "too long":
+        monkeypatch.setattr("trialscrape.scraping.run._TOO_LONG", 0.01)
+    else:
+        (tmp_path / "sitecustomize.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (found,) = ask(replica, store, NCT_ID)
+    assert (found.outcome, found.trial) == ("internal_error", None)
+    assert found.message == (
+        f"the program ended while it parsed {replica.url}{PATH}; the page is left out until it changes"
+    )
+
+
+def test_another_site_is_asked_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID)
+    with Replica(Site(studies=(ONE,))) as other:
+        assert [each.outcome for each in ask(other, store, NCT_ID)] == ["new"]
+
+
+def test_a_resumed_run_goes_by_its_own_age(replica: Replica, store: Path) -> None:
+    ask(replica, store, NCT_ID, "NCT99009999")
+    settings = quick(replica.url)
+    with Store.open(store) as opened:
+        next(scrape([NCT_ID, "NCT99009999"], store=opened, settings=settings))
+        rows = scrape([NCT_ID, "NCT99009999"], store=opened, settings=replace(settings, max_age=timedelta(0)))
+        assert [each.outcome for each in rows] == ["unchanged", "not_found"]
+
+
+def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
+    with Store.open(store) as opened:
+        opened.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], datetime.now(UTC))
+        replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-2"),))
+        (scraped,) = ask(replica, opened, NCT_ID)
+    assert (scraped.outcome, scraped.url, scraped.attempts) == ("new", f"{replica.url}{PATH}-2", 2)
+
+
+def test_each_page_is_in_the_store_before_its_record(store: Path) -> None:
+    site = many(5)
+    with Replica(site) as replica:
+        settings = quick(replica.url, read_timeout=10.0)
+        for scraped, study in zip(scrape(ids(site), store=store, settings=settings), site.studies, strict=True):
+            assert scraped.url
+            assert versions(store, scraped.url) == [study.page]
+
+
+def ids(site: Site) -> list[str]:
+    return [study.nct_id for study in site.studies]
+
+
+# Many of them
+
+
+def test_the_same_id_five_times_is_looked_up_once(replica: Replica, store: Path) -> None:
+    found = ask(replica, store, NCT_ID, NCT_ID.lower(), f" {NCT_ID}", NCT_ID, f"{NCT_ID}\n")
+    assert [(each.id, each.outcome) for each in found] == [(NCT_ID, "new")]
+    assert paths(replica) == [REGISTRY, PATH]
+
+
+def test_an_old_and_the_current_id_of_one_study_are_two_outcomes(replica: Replica, store: Path) -> None:
+    found = ask(replica, store, OLD, NCT_ID)
+    assert [(each.id, each.matched_by) for each in found] == [(OLD, "current_nct_id"), (NCT_ID, "nct_id")]
+    assert found[0].trial == found[1].trial == parser.parse(PAGE, url=replica.url + PATH)
+    assert versions(store, replica.url + PATH) == [PAGE.encode()]
+
+
+def test_each_id_has_one_outcome_in_the_order_asked(store: Path) -> None:
+    site = many(30)
+    wanted = [*ids(site)[::-1], "NCT99009999", "NCT1", "no id", f"{SLUG}-part1003", "NCT99009998"]
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part1007"] = Fault(status=500)
+        found = ask(replica, store, *wanted, *wanted, concurrency=5)
+    assert [each.id for each in found] == wanted
+    assert [each.id for each in found if not each.trial] == ["NCT99001007", *wanted[30:33], wanted[34]]
+
+
+def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(store: Path) -> None:
+    site = many(6)
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part1000"] = Fault(delay=1.5)
+        found = ask(replica, store, *ids(site))
+        assert [each.id for each in found] == ids(site)
+        assert [each.outcome for each in found] == ["new"] * 6
+        slow = next(asked.time for asked in replica.requests if asked.path.endswith("-part1000"))
+        assert replica.requests[-1].time < slow + 1.5
+
+
+def test_a_run_that_is_left_early_stops_at_once_and_can_be_gone_on_with(store: Path) -> None:
+    site = many(5)
+    with Replica(site) as replica:
+        replica.faults[f"/study/{SLUG}-part1001"] = Fault(delay=30)
+        settings = quick(replica.url, read_timeout=60.0, total_timeout=60.0)
+        run = scrape(ids(site), store=store, settings=settings)
+        first = next(run)
+        began = time.monotonic()
+        run.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - began < 2
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("trialscrape")]
+        replica.faults.clear()
+        replica.requests.clear()
+        found = ask(replica, store, *ids(site))
+        assert [each.outcome for each in found] == ["new"] * 5
+        assert found[0] == first
+        assert not [path for path in paths(replica) if path.endswith("-part1000")]
+
+
+def test_what_may_pass_is_tried_again_by_the_next_go(replica: Replica, store: Path) -> None:
+    replica.faults[PATH] = Fault(status=503)
+    run = scrape([NCT_ID, "NCT99009999"], store=store, settings=quick(replica.url, read_timeout=10.0))
+    assert [next(run).outcome, next(run).outcome] == ["server_error", "not_found"]
+    run.close()  # type: ignore[attr-defined]
+    replica.faults.clear()
+    replica.requests.clear()
+    assert [each.outcome for each in ask(replica, store, NCT_ID, "NCT99009999")] == ["new", "not_found"]
+    # The registry's answer is kept.
+    assert paths(replica) == [PATH]
+
+
+def test_nothing_happens_before_the_first_is_asked_for(replica: Replica, store: Path) -> None:
+    scrape([NCT_ID], store=store, settings=quick(replica.url))
+    assert replica.requests == []
+    assert not store.exists()
+
+
+def test_no_ids_no_requests(replica: Replica, store: Path) -> None:
+    assert ask(replica, store) == []
+    assert replica.requests == []
+
+
+@pytest.mark.parametrize("nct_id", [NCT_ID, OLD])
+@pytest.mark.parametrize("broken", ["add_page", "set_match", "finish"])
+def test_a_store_that_fails_at_any_step_loses_nothing(
+    replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, nct_id: str, broken: str
+) -> None:
+    undisturbed = ask(replica, store.with_name("other.db"), nct_id)
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, broken, full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            ask(replica, store, nct_id)
+    replica.requests.clear()
+    assert ask(replica, store, nct_id) == undisturbed
+    assert paths(replica).count(PATH) == (broken == "add_page")
+
+
+def test_a_run_that_was_finished_but_not_ended_is_given_again(replica: Replica, store: Path) -> None:
+    run = scrape([NCT_ID, OTHER], store=store, settings=quick(replica.url, read_timeout=10.0))
+    found = [next(run), next(run)]
+    run.close()  # type: ignore[attr-defined]
+    replica.requests.clear()
+    assert ask(replica, store, NCT_ID, OTHER) == found
+    assert replica.requests == []
+    # Now it has ended, and the next one begins anew.
+    assert [each.outcome for each in ask(replica, store, NCT_ID, OTHER)] == ["cached", "not_found"]
+
+
+def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: Path) -> None:
+    site = many(1000)
+    with Replica(site) as replica, Store.open(store) as opened:
+        opened.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
+        found = ask(replica, opened, *ids(site), rate=100_000.0)
+    assert [each.outcome for each in found] == ["new"] * 1000
+    assert sum(each.attempts for each in found) == len(paths(replica)) == 1002
+    assert paths(replica).count(LIST) == 2
+
+
+def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
+    site = many(30)
+    with Replica(site) as replica:
+        settings = quick(replica.url, read_timeout=10.0, registry_batch=20)
+        undisturbed = list(scrape(ids(site), store=store.with_name("other.db"), settings=settings))
+        replica.requests.clear()
+        for _ in range(3):
+            run = scrape(ids(site), store=store, settings=settings)
+            assert next(run).outcome == "new"
+            run.close()  # type: ignore[attr-defined]
+            with Store.open(store, lock=False) as opened:
+                key = key_of(ids(site), settings)
+                done = opened.finished(key)
+                kept = {nct_id for nct_id in ids(site) if opened.kept_answer(key, nct_id)}
+            # An id's answer is kept until it is finished, and no longer.
+            assert kept == set(ids(site)[:20]) - set(done)
+        assert list(scrape(ids(site), store=store, settings=settings)) == undisturbed
+    assert paths(replica).count(LIST) == 2
+    assert len(paths(replica)) < 32 + 5 * 10  # what was under way when it stopped
+
+
+def test_duplicates_of_a_title_are_tried_until_the_id_is_the_right_one(store: Path) -> None:
+    wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
+    copies = [replace(wrong, slug=f"{SLUG}-{number}") for number in (1, 2, 4)]
+    with Replica(Site(studies=(wrong, *copies, replace(ONE, slug=f"{SLUG}-3")))) as replica:
+        (found,) = ask(replica, store, NCT_ID)
+        assert (found.outcome, found.url) == ("new", f"{replica.url}{PATH}-3")
+        assert paths(replica) == [REGISTRY, PATH, *(f"{PATH}-{number}" for number in (1, 2, 3))]
+
+
+# The process that looks up 10,000 ids tells its memory after 2,000 and 10,000 of them: the kilobytes that are its own,
+# and the objects that Python holds.
+MANY = """
+import gc, resource, sys
+from trialscrape.scraping.run import scrape
+from trialscrape.settings import Settings
+url, store = sys.argv[1:]
+settings = Settings(site=url, registry=url, rate=100_000.0)
+for number, scraped in enumerate(scrape([f"NCT{n:08}" for n in range(10_000)], store=store, settings=settings), 1):
+    assert scraped.outcome == "not_found", scraped
+    if number in (2_000, 10_000):
+        gc.collect()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sys.getallocatedblocks())
+"""
+
+
+def test_ten_thousand_ids_are_asked_for_once_each_in_flat_memory() -> None:
+    # In memory where there is such a folder: what is measured is not the disk.
+    folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+    try:
+        with Replica(Site()) as replica:
+            done = subprocess.run(
+                [sys.executable, "-c", MANY, replica.url, f"{folder}/trialscrape.db"],
+                # What measures the coverage grows with what it sees.
+                env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+    finally:
+        shutil.rmtree(folder)
+    alone = [path for path in paths(replica) if path != LIST]
+    assert len(set(alone)) == len(alone) == 10_000
+    assert 10 <= len(paths(replica)) - len(alone) <= 20
+    early, late = (tuple(map(int, line.split())) for line in done.stdout.splitlines())
+    # SQLite keeps up to 32 MB of the store in memory, so a few MB come with its growth; of the ids nothing stays.
+    assert late[0] - early[0] < 10_000
+    assert late[1] - early[1] < 1_000
