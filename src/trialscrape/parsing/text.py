@@ -145,7 +145,7 @@ def text_of(page: str | bytes, *, content_type: str | None = None, limit: int = 
         page, content_type = _escape_surrogates(page).encode(), "text/html; charset=utf-8"
     saved = _unpack(page, limit)
     source, warnings = _decode(saved.body, saved.charset or _charset_in(content_type))
-    text, url = html.read(_escape_surrogates(source).encode()) if _is_html(source) else (source, None)
+    text, url = html.read(_escape_surrogates(source)) if _is_html(source) else (source, None)
     if text.count("\n") > MAX_LINES:
         raise TooLarge(f"expected at most {MAX_LINES:,} lines, found {text.count(chr(10)) + 1:,}")
     _refuse_encoded(source, text)
