@@ -17,11 +17,12 @@ import trialscrape
 from trialscrape.errors import PageError
 from trialscrape.parsing import lines as layout
 from trialscrape.parsing import text as pages
-from trialscrape.parsing.sections import BANNER, ORDER, SITE, VEEVA_ENABLED
+from trialscrape.parsing.layout import LAYOUT
+from trialscrape.parsing.preamble import BANNER, SITE, VEEVA_ENABLED
 
 ROOT = Path(__file__).parents[1]
 CORPUS = [path.read_bytes() for folder in ("pages", "bad") for path in sorted((ROOT / "fixtures" / folder).iterdir())]
-HEADINGS = [heading for row in ORDER for heading in row.headings]
+HEADINGS = [heading for row in LAYOUT.sections for heading in row.headings]
 LINES = [
     "Exclusion Criteria:",
     "  • ",

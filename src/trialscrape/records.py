@@ -39,7 +39,8 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What the page does not say is in the JSON too, so the schema requires it.
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class Term(_Record):
@@ -182,35 +183,35 @@ def warning(code: str, message: str, *, field: str | None = None, line: int | No
 class Trial(_Record):
     """One study page. Null is what the page does not say; an empty list is an empty section."""
 
-    nct_id: NctId | None
-    title: str | None
-    brief_title: str | None = Field(description="The title without the acronym's bracket.")
-    acronym: str | None
-    sponsor: str | None
-    overall_status: Term | None
-    phases: tuple[Term, ...]
-    conditions: tuple[str, ...]
-    interventions: tuple[Intervention, ...]
-    study_type: Term | None
-    funder_types: tuple[Term, ...]
-    identifiers: tuple[Identifier, ...]
-    brief_summary: str | None
-    detailed_description: str | None
-    enrollment: Enrollment | None
-    sex: Term | None
-    ages: Ages | None
-    healthy_volunteers: bool | None
+    nct_id: NctId | None = None
+    title: str | None = None
+    brief_title: str | None = Field(default=None, description="The title without the acronym's bracket.")
+    acronym: str | None = None
+    sponsor: str | None = None
+    overall_status: Term | None = None
+    phases: tuple[Term, ...] = ()
+    conditions: tuple[str, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    study_type: Term | None = None
+    funder_types: tuple[Term, ...] = ()
+    identifiers: tuple[Identifier, ...] = ()
+    brief_summary: str | None = None
+    detailed_description: str | None = None
+    enrollment: Enrollment | None = None
+    sex: Term | None = None
+    ages: Ages | None = None
+    healthy_volunteers: bool | None = None
     eligibility: Eligibility
-    design: Design | None
-    participants: Participants | None
-    arms: tuple[Arm, ...]
-    document_count: Count | None
-    location_count: Count | None
-    central_contacts: tuple[str, ...]
-    referring_site: ReferringSite | None
+    design: Design | None = None
+    participants: Participants | None = None
+    arms: tuple[Arm, ...] = ()
+    document_count: Count | None = None
+    location_count: Count | None = None
+    central_contacts: tuple[str, ...] = ()
+    referring_site: ReferringSite | None = None
     source: Source
-    unparsed: tuple[UnparsedLine, ...]
-    warnings: tuple[PageWarning, ...]
+    unparsed: tuple[UnparsedLine, ...] = ()
+    warnings: tuple[PageWarning, ...] = ()
 
 
 class TracedTrial(Trial):

@@ -10,18 +10,18 @@ DRUG = {"Drug: A", "Drug: B"}
 Shape = tuple[str, str | None, str | None, list[str]]
 
 
-def read(text: str, groups: int | None, *, complete: bool = True, observational: bool = False) -> arms.Reading:
+def read(text: str, groups: int | None, *, complete: bool = True, observational: bool = False) -> arms.ParsedArms:
     """Read a block that is written in one line, with a slash between the page's lines."""
     return read_lines(text.split("/"), groups, complete=complete, observational=observational)
 
 
 def read_lines(
     lines: list[str], groups: int | None, *, complete: bool = True, observational: bool = False
-) -> arms.Reading:
+) -> arms.ParsedArms:
     return arms.read(lines, DRUG, groups, complete=complete, observational=observational)
 
 
-def shape(reading: arms.Reading) -> list[Shape]:
+def shape(reading: arms.ParsedArms) -> list[Shape]:
     return [
         (arm.label, arm.type.label if arm.type else None, arm.description, [each.name for each in arm.interventions])
         for arm in reading.arms

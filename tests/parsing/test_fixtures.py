@@ -16,7 +16,7 @@ import pytest
 from resiliparse.extract.html2text import extract_plain_text
 
 import trialscrape
-from trialscrape.parsing.sections import ORDER
+from trialscrape.parsing.layout import LAYOUT
 from trialscrape.vocabulary import SEEN
 
 ROOT = Path(__file__).parents[2]
@@ -137,8 +137,8 @@ def test_the_fixtures_show_every_label_warning_heading_and_kind_of_outcome() -> 
     assert [pair for name, codes in SEEN.items() for pair in codes.items() if (name, *pair) not in shown] == []
     assert {warning["code"] for record in records for warning in record["warnings"]} == set(WARNINGS.split())
     lines = {line for file in GOOD for _, line in numbered(printed(file))}
-    assert [heading for row in ORDER for heading in row.headings if heading not in lines] == []
-    assert {heading for row in ORDER for heading in row.headings} <= CHROME
+    assert [heading for row in LAYOUT.sections for heading in row.headings if heading not in lines] == []
+    assert {heading for row in LAYOUT.sections for heading in row.headings} <= CHROME
     assert {row["outcome"] for row in BAD} == {"not_a_study_page", "several_pages", "unreadable"}
 
 

@@ -9,11 +9,11 @@ from support.generated_arms import LISTED, Block, Shape, build, possible_counts
 from trialscrape.parsing import arms
 
 
-def read(block: Block) -> arms.Reading:
+def read(block: Block) -> arms.ParsedArms:
     return arms.read(block.texts, set(LISTED), block.groups, complete=block.complete, observational=block.observational)
 
 
-def shape(reading: arms.Reading) -> list[Shape]:
+def shape(reading: arms.ParsedArms) -> list[Shape]:
     return [
         (
             arm.label,
@@ -25,7 +25,7 @@ def shape(reading: arms.Reading) -> list[Shape]:
     ]
 
 
-def warns(block: Block, reading: arms.Reading) -> bool:
+def warns(block: Block, reading: arms.ParsedArms) -> bool:
     """Tell whether the record of this block would hold a warning, or lines that nobody read."""
     count = len(reading.arms)
     differs = block.groups is not None and (count > block.groups or (block.complete and count < block.groups))

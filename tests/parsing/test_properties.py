@@ -13,13 +13,13 @@ from trialscrape.errors import PageError
 from trialscrape.parsing import lines as layout
 from trialscrape.parsing import parser
 from trialscrape.parsing import text as pages
-from trialscrape.parsing.sections import ORDER
+from trialscrape.parsing.layout import LAYOUT
 from trialscrape.records import Trial
 
 LINES = PAGE.split("\n")
 WORDS = [
     *sorted({line for line in LINES if line}),
-    *(heading for row in ORDER for heading in row.headings),
+    *(heading for row in LAYOUT.sections for heading in row.headings),
     "Description:",
     "Treatment:",
     "    1. nested",
@@ -30,7 +30,7 @@ WORDS = [
     "\x00\x1b[31m\u2028\x85",
 ]
 CHROME = {"ClinicalTrials.Veeva", "Menu", "I", "Description:", "Treatment:"} | {
-    heading for row in ORDER for heading in row.headings
+    heading for row in LAYOUT.sections for heading in row.headings
 }
 FOOTER = re.compile(
     r"Clinical trials|Find clinical trialsTrials by location|Research sites|Resources|Legal|© Copyright .*"

@@ -4,31 +4,32 @@ import pytest
 
 from support.page import PAGE, with_
 from trialscrape.errors import NotAStudyPage, SeveralPages
-from trialscrape.parsing import fields, sections
+from trialscrape.parsing.layout import LAYOUT
 from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.sections import FoundSections, Section, find_sections
 
 
 def headings(page: str) -> dict[str, int]:
-    return {section.name: section.heading + 1 for section in sections.find(lines_of(page)).sections}
+    return {found.section.name: found.heading + 1 for found in find(page).sections}
+
+
+def find(page: str) -> FoundSections:
+    return find_sections(lines_of(page), LAYOUT)
 
 
 WHOLE = headings(PAGE)
 
 
-def test_every_row_has_a_reader_and_every_reader_a_row() -> None:
-    assert {row.section for row in sections.ORDER} == set(fields.READERS)
-
-
 def test_the_page_has_every_section() -> None:
-    assert [*WHOLE, "criteria"] == [row.section for row in sections.ORDER]
+    assert [*WHOLE] == [section.name for section in LAYOUT.sections if section.name != "criteria"]
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in sections.ORDER if row.headings and row.section not in {"criteria", "status"}]
+    "section", [row for row in LAYOUT.sections if row.headings and row.name not in {"criteria", "status"}]
 )
-def test_a_section_that_is_gone_takes_no_other_with_it(row: sections.Row) -> None:
-    changed = headings(with_((f"\n{row.headings[0]}\n", "\n\n")))
-    assert set(changed) == set(WHOLE) - {row.section}
+def test_a_section_that_is_gone_takes_no_other_with_it(section: Section) -> None:
+    changed = headings(with_((f"\n{section.heading}\n", "\n\n")))
+    assert set(changed) == set(WHOLE) - {section.name}
 
 
 @pytest.mark.parametrize(
@@ -115,18 +116,18 @@ def test_a_combined_section_stands_for_two() -> None:
 
 def test_a_heading_that_could_be_another_line_is_told() -> None:
     page = with_(("A longer text about trees.", "Text.\n\nFull description\n\nMore text."))
-    found = sections.find(lines_of(page))
-    assert [(other.row.section, other.at + 1) for other in found.doubtful] == [
+    found = find(page)
+    assert [(other.section.name, other.at + 1) for other in found.doubtful] == [
         ("full_description", WHOLE["full_description"] + 4)
     ]
-    assert sections.find(lines_of(PAGE)).doubtful == ()
+    assert find(PAGE).doubtful == ()
 
 
 def test_the_form() -> None:
     stripped = "Status\nConditions\nTreatments\nAbout\nText.\nSex\nAges\nVolunteers\nLoading..."
-    assert sections.find(stripped.split("\n")).form == "stripped"
-    assert sections.find(lines_of(PAGE)).form == "full"
-    assert sections.find(lines_of(PAGE[PAGE.index("Status") :])).form == "full"
+    assert find(stripped).form == "stripped"
+    assert find(PAGE).form == "full"
+    assert find(PAGE[PAGE.index("Status") :]).form == "full"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_the_form() -> None:
 )
 def test_two_pages_are_told(first: str, second: str) -> None:
     with pytest.raises(SeveralPages) as error:
-        sections.find(lines_of(first + "\n\n" + second))
+        find(first + "\n\n" + second)
     assert error.value.message == (
         "expected one study page in one file, found the headings of a second one; split the file above its title"
     )
@@ -152,6 +153,6 @@ def test_two_pages_are_told(first: str, second: str) -> None:
 )
 def test_no_study_page(text: str, message: str) -> None:
     with pytest.raises(NotAStudyPage) as error:
-        sections.find(lines_of(text))
+        find(text)
     expected = "expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this order; "
     assert error.value.message == expected + message

@@ -86,7 +86,7 @@ _ANY_STUDY = (
 )
 
 
-class Reading(NamedTuple):
+class ParsedArms(NamedTuple):
     """The arms of a block.
 
     Attributes:
@@ -137,7 +137,7 @@ def read(
     *,
     complete: bool,
     observational: bool,
-) -> Reading:
+) -> ParsedArms:
     """Read the arms block.
 
     Args:
@@ -160,7 +160,7 @@ def read(
     parts = _parts(parse)
     names = [row for row, part in enumerate(parts) if part == "N"]
     played = [(index, part, look) for (index, _), part, look in zip(rows, parts, looks, strict=False)]
-    return Reading(
+    return ParsedArms(
         arms=tuple(
             [_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, parse.stop])]
         ),

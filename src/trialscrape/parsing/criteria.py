@@ -10,11 +10,9 @@ Plain paragraph           column 0: stands for itself
 A sub-heading that names the other side (see `subheadings`) begins a tree of that side, wherever it stands.
 """
 
-import gc
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
@@ -70,11 +68,6 @@ def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
         lines: The lines, as `layout` gives them.
         side: The side whose section it is, or None where the section is for both.
     """
-    with _no_collection():
-        return _read(lines, side)
-
-
-def _read(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
     sides = _Sides(side)
     roots: dict[Side | None, _Node] = {each: _node("", None) for each in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
@@ -208,15 +201,3 @@ class _Sides:
 
 def _doubt(line: _Line, expected: str, consequence: str) -> Doubt:
     return Doubt(line.at, f"expected {expected}, found {line.text[:_LONGEST_QUOTE]!r}; {consequence}")
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    # Trees have no cycles, and looking for them again and again while millions of nodes are made is not linear.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

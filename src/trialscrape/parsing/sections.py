@@ -1,184 +1,175 @@
-"""Lines to sections: the only place that knows the headings and their order.
+"""Lines to sections: a page's lines and the layout of all pages to the sections of this one.
 
-A line is a heading not because of its words alone: prose, a condition or an arm may have the same. It is one by its
-place in the order, by standing at column 0 and alone in a block, and by what follows. So every line at column 0 with a
-heading's words gets a weight by the last two, and the heaviest sequence that keeps the order is taken.
+No heading stands here: they are in the layout. A line is a heading not because of its words alone: prose, a condition
+or an arm may have the same. It is one by its place in the order, by standing at column 0 and alone in a block, and by
+what follows. So every line at column 0 with a heading's words gets a weight by the last two, and the heaviest sequence
+that keeps the order is taken.
 """
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from trialscrape.errors import NotAStudyPage, SeveralPages
-from trialscrape.vocabulary import (
-    ALLOCATION,
-    FUNDER_TYPE,
-    INTERVENTION_MODEL,
-    MASKING,
-    PRIMARY_PURPOSE,
-    SEX,
-    STUDY_TYPE,
-)
 
-
-def _any_of(labels: Collection[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, labels)))
-
-
-class Row(NamedTuple):
-    """One section of the layout.
-
-    Attributes:
-        section: Its name.
-        field: The field of the record that it fills, if it is one.
-        headings: The spellings of its heading.
-        block: What stands under it: nothing, one short line, lines, or prose.
-        expected: In which form of the page it is never absent: in the full one, in both, or it may be absent.
-        first: What the first line under it looks like, where that is known.
-        place: Its rank in the order, set by the table's order; a heading that stands for two has two.
-    """
-
-    section: str
-    field: str | None
-    headings: tuple[str, ...]
-    block: Literal["nothing", "line", "lines", "prose"]
-    expected: Literal["both", "full", "maybe"] = "maybe"
-    first: re.Pattern[str] | None = None
-    place: tuple[int, int] = (0, 0)
-
-
-_NUMBER = re.compile(r"[0-9][0-9,]*")
-_TABLE = (
-    Row("status", "overall_status", ("Status and phase", "Status"), "lines", "both"),
-    Row("conditions", "conditions", ("Conditions",), "lines", "both"),
-    Row("treatments", "interventions", ("Treatments",), "lines", "maybe", re.compile(r"[^:]+: .+")),
-    Row("study_type", "study_type", ("Study type",), "line", "full", _any_of(STUDY_TYPE)),
-    Row("funder_types", "funder_types", ("Funder types",), "lines", "maybe", _any_of(FUNDER_TYPE)),
-    Row("identifiers", "identifiers", ("Identifiers",), "lines", "full"),
-    Row("details", None, ("Details and patient eligibility",), "nothing", "full"),
-    Row("about", "brief_summary", ("About",), "prose", "both"),
-    Row("full_description", "detailed_description", ("Full description",), "prose"),
-    Row("enrollment", "enrollment", ("Enrollment",), "line", "maybe", re.compile(r"[0-9][0-9,]* .*patients?")),
-    Row("sex", "sex", ("Sex",), "line", "both", _any_of(SEX)),
-    Row("ages", "ages", ("Ages",), "line", "maybe", re.compile(r".* old")),
-    Row("volunteers", "healthy_volunteers", ("Volunteers",), "line", "both", re.compile(r".*Healthy Volunteers")),
-    Row("inclusion", "eligibility.inclusion", ("Inclusion criteria",), "prose", "both"),
-    Row("exclusion", "eligibility.exclusion", ("Exclusion criteria",), "prose", "both"),
-    Row("design", None, ("Trial design",), "nothing", "full"),
-    Row("primary_purpose", "design.primary_purpose", ("Primary purpose",), "line", "maybe", _any_of(PRIMARY_PURPOSE)),
-    Row("allocation", "design.allocation", ("Allocation",), "line", "maybe", _any_of(ALLOCATION)),
-    Row(
-        "intervention_model",
-        "design.intervention_model",
-        ("Interventional model",),
-        "line",
-        "maybe",
-        _any_of(INTERVENTION_MODEL),
-    ),
-    Row("masking", "design.masking", ("Masking",), "line", "maybe", _any_of(MASKING)),
-    Row("participants", "participants", (), "lines"),  # no heading: the sentence itself begins the section
-    Row("documents", "document_count", ("Trial documents",), "line", "maybe", _NUMBER),
-    Row("locations", "location_count", ("Trial contacts and locations",), "line", "full", _NUMBER),
-    Row("loading", None, ("Loading...",), "nothing", "full"),
-    Row("contacts", "central_contacts", ("Central trial contact",), "lines"),
-    Row("end", None, ("Data sourced from clinicaltrials.gov",), "lines", "both"),
-)
-_PLACE = {row.section: place for place, row in enumerate(_TABLE)}
-_COMBINED = Row("criteria", "eligibility.unassigned", ("Inclusion and exclusion criteria",), "prose")
-
-ORDER = (
-    *(row._replace(place=(place, place)) for place, row in enumerate(_TABLE)),
-    _COMBINED._replace(place=(_PLACE["inclusion"], _PLACE["exclusion"])),
-)
-"""Every section of a study page, from the top to the bottom; last the one that stands for two others."""
-
-_MAY_BE_EMPTY = frozenset({"status", "identifiers", "participants", "end"})
-_BY_NAME = {row.section: row for row in ORDER}
-_BOTH_SIDES = ORDER[-1]
-_BY_HEADING = {heading: row for row in ORDER for heading in row.headings}
-_PARTICIPANTS = ORDER[_PLACE["participants"]]
-_SENTENCE = re.compile(r"([0-9][0-9,]*) participants? in .+")
-# A gap in the order weighs against a heading: two for each section between that no form of the page leaves out.
-_GAP = list(accumulate((2 * (row.expected == "both") for row in _TABLE), initial=0))
-_ONCE = (("status", "conditions"), ("details", "about"))  # neighbours that every page has once
-_ENOUGH = 4  # headings in order that make a study page without its first two
-_ENOUGH_OF_THE_SITE = 3  # likewise, where one of them is a heading that only this site has
+if TYPE_CHECKING:
+    from trialscrape.parsing.state import ParseState
+    from trialscrape.records import Trial
 
 Form = Literal["full", "stripped", "wordless"]
 """The page's text as it is, without blank lines and short values, or without its lines of a single word."""
 
-SITE = ("ClinicalTrials.Veeva", "Menu")
-"""The lines above the title that every page has."""
-BANNER = "The trial is taking place at:"
-VEEVA_ENABLED = "Veeva-enabled site"
+Block = Literal["nothing", "line", "lines", "prose"]
+"""What stands under a heading."""
+
+Expected = Literal["both", "full", "maybe"]
+"""In which form of the page a section is never absent: in both, in the full one, or it may be absent."""
+
+
+class Kind(Protocol):
+    """What stands in a section: reads its lines into a record, and writes them from one.
+
+    Attributes:
+        field: The field of the record that it fills, if it is one.
+        block: What stands under the heading.
+        first: What the first line looks like, where that is known.
+        may_be_empty: Whether a page can have the heading over nothing.
+    """
+
+    @property
+    def field(self) -> str | None:
+        """Its name."""
+
+    @property
+    def block(self) -> Block:
+        """Its shape."""
+
+    @property
+    def first(self) -> re.Pattern[str] | None:
+        """Its pattern, loosely: enough to tell the line from prose."""
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether that is no reason to doubt the page."""
+
+    def read(self, state: "ParseState", found: "FoundSection") -> None:
+        """Read the section's lines into the state; leave in place what is not understood."""
+
+    def write(self, trial: "Trial") -> Iterable[str] | None:
+        """Give the lines under the heading; None where the page of this trial has no such section."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the layout: a row of the table.
+
+    Attributes:
+        name: Its name.
+        kind: What stands in it.
+        expected: In which form of the page it is never absent.
+        heading: Its heading; empty where a sentence that begins with a number (`kind.first`) stands in its stead.
+        also: Other spellings of the heading.
+        stands_for: The sections that it replaces.
+        excused_for: The codes of study types whose pages may lack it all the same.
+        once: Whether its heading, right above that of the next section, stands on a page once only.
+        of_the_site: Whether no other site has such a heading.
+        repeated: Whether the section without a heading begins with the same number.
+        tight: Whether its block follows without a blank line.
+    """
+
+    name: str
+    kind: Kind
+    expected: Expected
+    heading: str
+    also: tuple[str, ...] = ()
+    stands_for: tuple[str, ...] = ()
+    excused_for: tuple[str, ...] = ()
+    once: bool = False
+    of_the_site: bool = False
+    repeated: bool = False
+    tight: bool = False
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Every spelling of its heading."""
+        return (self.heading, *self.also) if self.heading else ()
+
+
+class Layout:
+    """The sections of every study page in their order, ready to be looked for.
+
+    Args:
+        chrome: The lines above the title that every page has.
+        sections: From the top to the bottom; one that stands for others comes right behind them.
+    """
+
+    def __init__(self, chrome: Sequence[str], sections: Sequence[Section]) -> None:
+        self.chrome = frozenset(chrome)
+        self.sections = tuple(sections)
+        ranked = [section for section in sections if not section.stands_for]
+        rank = {section.name: place for place, section in enumerate(ranked)}
+        self.places = {name: (place, place) for name, place in rank.items()}
+        for section in sections:
+            if section.stands_for:
+                self.places[section.name] = (rank[section.stands_for[0]], rank[section.stands_for[-1]])
+        self.by_heading = {heading: section for section in sections for heading in section.headings}
+        self.headless = next(section for section in sections if not section.heading)
+        # A gap in the order weighs against a heading: two for each section between that no form of the page leaves out.
+        self.gaps = list(accumulate((2 * (section.expected == "both") for section in ranked), initial=0))
+        self.once = {(one.name, two.name) for one, two in pairwise(ranked) if one.once}
+        self.top = tuple(section.name for section in ranked[:2])
+
+
+_ENOUGH = 4  # headings in order that make a study page without its first two
+_ENOUGH_OF_THE_SITE = 3  # likewise, where one of them is a heading that only this site has
 
 
 class Candidate(NamedTuple):
     """A line with a heading's words, and how much speaks for it."""
 
     at: int
-    row: Row
+    section: Section
     weight: int
 
 
-class Section(NamedTuple):
-    """A section: the index of its heading, and the bounds of the lines under it."""
+class FoundSection(NamedTuple):
+    """A section of a page: its row of the layout, the index of its heading, and the bounds of the lines under it."""
 
-    name: str
+    section: Section
     heading: int
     start: int
     stop: int
 
 
-class Sections(NamedTuple):
+class FoundSections(NamedTuple):
     """A page's sections in order, its form, and the headings that could as well be another line."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[FoundSection, ...]
     form: Form
     doubtful: tuple[Candidate, ...]
 
 
-def find(lines: Sequence[str]) -> Sections:
+def find_sections(lines: Sequence[str], layout: Layout) -> FoundSections:
     """Find the sections of a page's lines.
 
     Raises:
         NotAStudyPage: Too few headings stand in the known order.
         SeveralPages: What every page has once is there twice.
     """
-    candidates = _candidates(lines)
-    _refuse_second_page(lines, candidates)
-    chosen = _heaviest(candidates)
-    if not _is_study_page(chosen):
-        raise NotAStudyPage(_what_was_found(lines, chosen))
+    candidates = _candidates(lines, layout)
+    _refuse_second_page(lines, candidates, layout)
+    chosen = _heaviest(candidates, layout)
+    if not _is_study_page(chosen, layout):
+        raise NotAStudyPage(_what_was_found(lines, chosen, layout))
     stops = [*(candidate.at for candidate in chosen[1:]), len(lines)]
-    return Sections(
-        tuple([Section(c.row.section, c.at, c.at + 1, stop) for c, stop in zip(chosen, stops, strict=True)]),
-        _form(lines, chosen),
+    return FoundSections(
+        tuple([FoundSection(c.section, c.at, c.at + 1, stop) for c, stop in zip(chosen, stops, strict=True)]),
+        _form(lines, chosen, layout),
         tuple(_doubtful(candidates, chosen)),
     )
-
-
-def places(section: str) -> range:
-    """Give the ranks in the order that a section stands for."""
-    row = _BY_NAME[section]
-    return range(row.place[0], row.place[1] + 1)
-
-
-def field(section: str) -> str | None:
-    """Give the field of the record that a section fills."""
-    return _BY_NAME[section].field
-
-
-def has_value(section: str) -> bool:
-    """Tell whether something always stands under a section's heading."""
-    return _BY_NAME[section].block != "nothing" and section not in _MAY_BE_EMPTY
-
-
-def is_prose(section: str) -> bool:
-    """Tell whether a section's lines are free text."""
-    return _BY_NAME[section].block == "prose"
 
 
 def is_mark(line: str) -> bool:
@@ -186,26 +177,27 @@ def is_mark(line: str) -> bool:
     return line.endswith(" logo") or len(line) == 1
 
 
-def _candidates(lines: Sequence[str]) -> list[Candidate]:
-    rows = list(map(_BY_HEADING.get, lines))
-    enrolled = set()
+def _candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
+    rows = list(map(layout.by_heading.get, lines))
+    first = layout.headless.kind.first
+    numbers = set()
     for index, line in enumerate(lines):
-        if " participant" in line and (sentence := _SENTENCE.match(line)):
-            rows[index] = _PARTICIPANTS
-            enrolled.add(sentence[1])
+        if first and "0" <= line[:1] <= "9" and (sentence := first.match(line)):
+            rows[index] = layout.headless
+            numbers.add(sentence[1])
     found = [(index, row) for index, row in enumerate(rows) if row]
     sides = [alone(lines, index) for index, _ in found]
     spaced = 2 * sides.count(2) >= len(sides)
     weighed = [
-        Candidate(index, row, _weight(lines, rows, index, side if spaced else 1, enrolled))
+        Candidate(index, row, _weight(lines, rows, index, side if spaced else 1, numbers))
         for (index, row), side in zip(found, sides, strict=True)
     ]
     candidates = [candidate for candidate in weighed if candidate.weight]
-    # A page has one heading for both sides or two: below the one for inclusion, the words of the other are its text.
+    # A page has one heading for two sections or each its own: below the first one, the words of the other are its text.
     return [
         candidate
         for before, candidate in zip([None, *candidates], candidates, strict=False)
-        if candidate.row is not _BOTH_SIDES or before is None or before.row.section != "inclusion"
+        if before is None or before.section.name not in candidate.section.stands_for
     ]
 
 
@@ -216,27 +208,30 @@ def alone(lines: Sequence[str], index: int) -> int:
     return above + below
 
 
-def _weight(texts: Sequence[str], rows: Sequence[Row | None], index: int, sides: int, enrolled: Collection[str]) -> int:
+def _weight(
+    texts: Sequence[str], rows: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
+) -> int:
     """Weigh what speaks for a heading, from 0 to 4.
 
-    `sides` counts where it stands alone, `enrolled` are the numbers of participants that the page gives elsewhere: of
-    two lines that may be the enrollment, the one that says the same is it.
+    `sides` counts where it stands alone. Of two lines that may be over a number which the page repeats, the one that
+    has one of `numbers` below it is the heading.
     """
-    row = rows[index]
-    if row is None:
+    section = rows[index]
+    if section is None:
         return 0
-    if row.block == "prose" or row is _PARTICIPANTS:
-        return sides * (row.place[1] - row.place[0] + 1)
+    kind = section.kind
+    if kind.block == "prose" or not section.heading:
+        return sides * (len(section.stands_for) or 1)
     following = _next_line(texts, index)
     if following is None or rows[following]:
-        return 2 + (row.block == "nothing")
-    if row.first and row.first.fullmatch(texts[following]):
-        differs = row.section == "enrollment" and enrolled and texts[following].split(" ")[0] not in enrolled
+        return 2 + (kind.block == "nothing")
+    if kind.first and kind.first.fullmatch(texts[following]):
+        differs = section.repeated and numbers and texts[following].split(" ")[0] not in numbers
         return 2 if differs else 3
-    if row.block == "line":
+    if kind.block == "line":
         behind = _next_line(texts, following)
         return sides if behind is None or rows[behind] else 0
-    return sides if row.first is None else sides // 2
+    return sides if kind.first is None else sides // 2
 
 
 def _next_line(texts: Sequence[str], index: int) -> int | None:
@@ -246,37 +241,33 @@ def _next_line(texts: Sequence[str], index: int) -> int | None:
     return None
 
 
-def _follows(first: Row, second: Row) -> bool:
-    end, start = first.place[1], second.place[0]
-    return end < start and _GAP[end + 1] == _GAP[start]
-
-
 class _Chain(NamedTuple):
     score: int
     last: Candidate
     before: "_Chain | None"
 
 
-def _heaviest(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _heaviest(candidates: Sequence[Candidate], layout: Layout) -> list[Candidate]:
     """Choose the heaviest sequence of headings that keeps the order; among equals, the earlier lines.
 
     `chains` holds the best chain for each last place, as far as a later place is not reached at less cost; so it is
     ordered by place and by worth, and one pass with bisection does.
     """
-    if all(_follows(first.row, second.row) for first, second in pairwise(candidates)):
+    gaps = layout.gaps
+    ranks = [layout.places[candidate.section.name] for candidate in candidates]
+    if all(end < start and gaps[end + 1] == gaps[start] for (_, end), (start, _) in pairwise(ranks)):
         return list(candidates)  # the order is kept and nothing is missing, so there is nothing to choose
     places: list[int] = []
     chains: list[_Chain] = []
     best: _Chain | None = None
-    for candidate in candidates:
-        low, high = candidate.row.place
+    for candidate, (low, high) in zip(candidates, ranks, strict=True):
         chain = _Chain(candidate.weight, candidate, None)
         before = bisect_left(places, low) - 1
         if before >= 0:
-            score = chains[before].score - (_GAP[low] - _GAP[places[before] + 1]) + candidate.weight
+            score = chains[before].score - (gaps[low] - gaps[places[before] + 1]) + candidate.weight
             if score >= chain.score:
                 chain = _Chain(score, candidate, chains[before])
-        _insert(places, chains, high, chain)
+        _insert(places, chains, high, chain, gaps)
         if best is None or chain.score > best.score:
             best = chain
     chosen = []
@@ -286,9 +277,9 @@ def _heaviest(candidates: Sequence[Candidate]) -> list[Candidate]:
     return chosen[::-1]
 
 
-def _insert(places: list[int], chains: list[_Chain], place: int, chain: _Chain) -> None:
+def _insert(places: list[int], chains: list[_Chain], place: int, chain: _Chain, gaps: Sequence[int]) -> None:
     def worth(place: int, chain: _Chain) -> int:
-        return chain.score + _GAP[place + 1]
+        return chain.score + gaps[place + 1]
 
     at = bisect_left(places, place)
     known = at - (at == len(places) or places[at] != place)
@@ -300,45 +291,50 @@ def _insert(places: list[int], chains: list[_Chain], place: int, chain: _Chain) 
     places[at:end], chains[at:end] = [place], [chain]
 
 
-def _is_study_page(chosen: Sequence[Candidate]) -> bool:
-    names = [candidate.row.section for candidate in chosen]
-    enough = _ENOUGH_OF_THE_SITE if "details" in names else _ENOUGH
-    return names[:2] == ["status", "conditions"] or len(names) >= enough
+def _is_study_page(chosen: Sequence[Candidate], layout: Layout) -> bool:
+    enough = _ENOUGH_OF_THE_SITE if _is_of_the_site(chosen) else _ENOUGH
+    return tuple(candidate.section.name for candidate in chosen[:2]) == layout.top or len(chosen) >= enough
 
 
-def _refuse_second_page(lines: Sequence[str], candidates: Sequence[Candidate]) -> None:
+def _is_of_the_site(chosen: Sequence[Candidate]) -> bool:
+    return any(candidate.section.of_the_site for candidate in chosen)
+
+
+def _refuse_second_page(lines: Sequence[str], candidates: Sequence[Candidate], layout: Layout) -> None:
     """Refuse two pages in one: what every page has once comes again, with the beginning or the headings of a page."""
     seen = set()
     for place, (first, second) in enumerate(pairwise(candidates)):
-        pair = (first.row.section, second.row.section)
-        if pair in seen and (_begins_page(lines, candidates, place) or _repeats_headings(candidates, place)):
+        pair = (first.section.name, second.section.name)
+        if pair in seen and (_begins_page(lines, candidates, place, layout) or _repeats_headings(candidates, place)):
             expected = "expected one study page in one file, found the headings of a second one"
             raise SeveralPages(f"{expected}; split the file above its title", first.at + 1)
-        if pair in _ONCE:
+        if pair in layout.once:
             seen.add(pair)
 
 
-def _begins_page(lines: Sequence[str], candidates: Sequence[Candidate], place: int) -> bool:
+def _begins_page(lines: Sequence[str], candidates: Sequence[Candidate], place: int, layout: Layout) -> bool:
     above = lines[candidates[place - 1].at + 1 : candidates[place].at]
-    return candidates[place].row.section == "status" and any(line in SITE or is_mark(line) for line in above)
+    is_first = candidates[place].section.name == layout.top[0]
+    return is_first and any(line in layout.chrome or is_mark(line) for line in above)
 
 
 def _repeats_headings(candidates: Sequence[Candidate], place: int) -> bool:
-    before, behind = ({c.row.section for c in part} for part in (candidates[:place], candidates[place:]))
+    before, behind = ({c.section.name for c in part} for part in (candidates[:place], candidates[place:]))
     return len(before & behind) >= _ENOUGH
 
 
-def _form(lines: Sequence[str], chosen: Sequence[Candidate]) -> Form:
+def _form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> Form:
     """Tell the form of a page.
 
-    A stripped page begins with the status heading, and the next heading follows with nothing between. A wordless one
-    has headings of several words only.
+    A stripped page begins with the first heading, and the next one follows with nothing between. A wordless one has
+    headings of several words only.
     """
     top = chosen[0].at
-    if len(chosen) > 1 and chosen[0].row.section == "status" and chosen[1].at == top + 1 and not any(lines[:top]):
+    begins = chosen[0].section.name == layout.top[0] and not any(lines[:top])
+    if len(chosen) > 1 and begins and chosen[1].at == top + 1:
         return "stripped"
     wordless = all(" " in lines[candidate.at] for candidate in chosen)
-    return "wordless" if wordless and "details" in [candidate.row.section for candidate in chosen] else "full"
+    return "wordless" if wordless and _is_of_the_site(chosen) else "full"
 
 
 def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
@@ -346,10 +342,10 @@ def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> l
     if len(candidates) == len(chosen):
         return []
     doubtful = []
-    by_section = {c.row.section: (c, stop) for c, stop in zip(chosen, [*chosen[1:], None], strict=True)}
+    by_section = {c.section.name: (c, stop) for c, stop in zip(chosen, [*chosen[1:], None], strict=True)}
     taken = {c.at for c in chosen}
     for other in candidates:
-        mine, after = by_section.get(other.row.section, (None, None))
+        mine, after = by_section.get(other.section.name, (None, None))
         if not mine or other.at in taken or other.weight < mine.weight:
             continue
         if mine.at < other.at and (after is None or other.at < after.at):
@@ -357,8 +353,9 @@ def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> l
     return doubtful
 
 
-def _what_was_found(lines: Sequence[str], chosen: Sequence[Candidate]) -> str:
-    expected = "expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this order"
+def _what_was_found(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> str:
+    examples = [repr(section.headings[-1]) for section in layout.sections if section.expected != "maybe"]
+    expected = f"expected a study page, with headings such as {', '.join(examples[:3])} in this order"
     first = next((line.strip(" ") for line in lines if line), None)
     if first is None:
         return f"{expected}; found no text"

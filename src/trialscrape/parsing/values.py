@@ -1,11 +1,14 @@
-"""Leaf readers: one line of the page in, one typed value out, `ValueError` where the line is something else.
+"""Values: one line of the page in, one typed value out, `ValueError` where the line is something else; and back.
 
-They see no line numbers and no neighbours; the message of the error says what was expected. A number is ASCII digits,
-with or without commas between thousands.
+The readers see no line numbers and no neighbours; the message of the error says what was expected. A number is ASCII
+digits, with or without commas between thousands.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from trialscrape.records import Age, Ages, Enrollment, Identifier, Intervention, Participants, Term
 from trialscrape.vocabulary import AGE_UNIT, AGE_UNITS_A_YEAR, HEALTHY_VOLUNTEERS, PATTERNS, VOCABULARIES
@@ -175,6 +178,35 @@ def _initial(word: str) -> str:
     return word if word.isdecimal() else f"{word[0]}?" if word in _LINKING_WORDS else word[0]
 
 
+def write_identifier(identifier: Identifier) -> str:
+    """Write an identifier with its type in a bracket."""
+    return f"{identifier.value} ({identifier.type.label})" if identifier.type else identifier.value
+
+
+def write_intervention(intervention: Intervention) -> str:
+    """Write `Drug: MSCs`."""
+    return f"{intervention.type.label}: {intervention.name}"
+
+
+def write_participants(participants: Participants) -> str:
+    """Write the sentence."""
+    placebo = ", including a placebo group" if participants.placebo_group else ""
+    return f"{_counted(participants.count, 'participant')} in {_counted(participants.groups, 'patient group')}{placebo}"
+
+
+def _write_enrollment(enrollment: Enrollment) -> str:
+    estimated = "estimated " if enrollment.type == "ESTIMATED" else ""
+    return _counted(enrollment.count, f"{estimated}patient")
+
+
+def _write_healthy_volunteers(accepted: bool) -> str:  # noqa: FBT001  it is the value
+    return next(label for label, value in HEALTHY_VOLUNTEERS.items() if value is accepted)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _integer(digits: str) -> int:
     return int(digits.replace(",", ""))
 
@@ -184,3 +216,33 @@ def _age(value: str | None, unit: str | None) -> Age | None:
         return None
     years = round(int(value) / AGE_UNITS_A_YEAR[unit], 6)
     return Age.model_validate({"value": int(value), "unit": AGE_UNIT[unit], "years": years})
+
+
+class Value(NamedTuple):
+    """A kind of value that stands in a line.
+
+    Attributes:
+        read: A line to the value.
+        write: The value to a line.
+        first: What such a line looks like, loosely: enough to tell it from prose; None where that is not known.
+    """
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+    first: re.Pattern[str] | None = None
+
+
+def label_of(enumeration: str) -> Value:
+    """A label of a vocabulary, by the name of its registry enumeration."""
+    pattern = re.compile("|".join(map(re.escape, VOCABULARIES[enumeration])))
+    return Value(partial(term, enumeration=enumeration), attrgetter("label"), pattern)
+
+
+WORDS = Value(str)
+COUNT = Value(count, first=re.compile(r"[0-9][0-9,]*"))
+ENROLLMENT = Value(enrollment, _write_enrollment, re.compile(r"[0-9][0-9,]* .*patients?"))
+AGES = Value(ages, attrgetter("label"), re.compile(r".* old"))
+VOLUNTEERS = Value(healthy_volunteers, _write_healthy_volunteers, re.compile(r".*Healthy Volunteers"))
+INTERVENTION = Value(intervention, write_intervention, re.compile(r"[^:]+: .+"))
+IDENTIFIER = Value(identifier, write_identifier)
+CONTACTS = Value(contacts, "; ".join)

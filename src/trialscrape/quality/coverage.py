@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trialscrape.errors import PageError
 from trialscrape.parsing import parser
-from trialscrape.records import Trial
+from trialscrape.records import Eligibility, Trial
 from trialscrape.sources import files as sources
 
 _INCOMPLETE = frozenset({"cut_page", "stripped_page"})
@@ -67,7 +67,7 @@ def _look_at(counts: Survey, saved: sources.Saved) -> None:
         _add(counts, saved.file, reading)
 
 
-def _add(counts: Survey, file: str, reading: parser.Reading) -> None:
+def _add(counts: Survey, file: str, reading: parser.ParsedPage) -> None:
     values = reading.values
     counts.lines += reading.filled
     counts.unparsed += len(values["unparsed"])
@@ -81,9 +81,10 @@ def _add(counts: Survey, file: str, reading: parser.Reading) -> None:
         counts.warnings[key] += 1
         counts.places.setdefault(key, f"{file}:{warning.line}" if warning.line else file)
     for name in Trial.model_fields:
-        value = values[name]
-        has_criteria = name == "eligibility" and any((value.inclusion, value.exclusion, value.unassigned))
-        counts.filled[name] += has_criteria if name == "eligibility" else value not in (None, ())
+        value = values.get(name)
+        if isinstance(value, Eligibility):
+            value = (*value.inclusion, *value.exclusion, *value.unassigned)
+        counts.filled[name] += value not in (None, ())
 
 
 def report(counts: Survey, *, skipped: int = 0) -> Iterator[str]:
