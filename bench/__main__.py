@@ -27,7 +27,8 @@ from bs4 import BeautifulSoup
 
 import trialscrape
 from bench.inputs import SHAPES, hostile_criteria, paths_of, site_of
-from trialscrape.parsing.text import text_of
+from trialscrape.page import Page
+from trialscrape.parsing.text import decode
 from trialscrape.records import Trial
 from trialscrape.testing.replica import Fault, Replica
 
@@ -97,7 +98,7 @@ def soup_text(text: str) -> str:
 def text_pages() -> Iterator[Figure]:
     """Page text to JSON line, against re-reading that line, for each shape of page."""
     for shape, page in SHAPES.items():
-        text = text_of(page).text
+        text = decode(Page(page)).text
         line = trialscrape.parse(text).model_dump_json()
         ours, reading = timings(partial(json_line, text), partial(Trial.model_validate_json, line))
         yield ratio(f"{shape}: page text to JSON line / re-reading the line", ours, reading, 6.0)

@@ -88,7 +88,7 @@ import ctypes, json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.jsonl import whole_file
+from trialscrape.exports.files import atomic_write
 from trialscrape.store.store import Fetched, is_store, Match, Row, Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -99,7 +99,7 @@ def scrape(folder):
     with Store.open(folder / "trialscrape.db") as store:
         store.begin_run("key", NOON)
         done = store.finished("key")
-        with whole_file(folder / "outcomes.jsonl") as rows, whole_file(folder / "trials.jsonl") as records:
+        with atomic_write(folder / "outcomes.jsonl") as rows, atomic_write(folder / "trials.jsonl") as records:
             for position, nct_id in enumerate(IDS):
                 if nct_id not in done:
                     url = f"https://ctv.example/study/{nct_id}"

@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # type checkers know this name; importing it takes longer
 if TYPE_CHECKING:
     from typing import Any
 
-    from trialscrape.engines import Outcome, parse_files
+    from trialscrape.engines import parse, parse_files, trace
     from trialscrape.errors import (
         NotAStudyPage,
         PageError,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TrialscrapeError,
         Unreadable,
     )
-    from trialscrape.parsing.parser import parse, trace
+    from trialscrape.page import Page
     from trialscrape.parsing.renderer import render
     from trialscrape.records import (
         Age,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Trial,
         UnparsedLine,
     )
+    from trialscrape.results import Outcome, PageResult
     from trialscrape.scraping.run import Scraped, scrape
     from trialscrape.settings import Settings, SettingsError
     from trialscrape.store.store import Store, StoreError
@@ -47,11 +48,12 @@ __version__ = "0.2.0"
 
 _MENU = {
     "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
-    "engines": "Outcome parse_files",
-    "parsing.parser": "parse trace",
+    "engines": "parse parse_files trace",
+    "page": "Page",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
+    "results": "Outcome PageResult",
     "scraping.run": "Scraped scrape",
     "settings": "Settings SettingsError",
     "store.store": "Store StoreError",
@@ -70,7 +72,9 @@ __all__ = [
     "Intervention",
     "NotAStudyPage",
     "Outcome",
+    "Page",
     "PageError",
+    "PageResult",
     "PageWarning",
     "Participants",
     "Rejected",

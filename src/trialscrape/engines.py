@@ -1,36 +1,60 @@
-"""One outcome per page: its record, or why there is none. Never an exception, so the run goes on."""
+"""Pages to results: one result a page, its record or why there is none. Never an exception, so the run goes on."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from trialscrape.errors import PageError, Rejected
-from trialscrape.parsing import parser
-from trialscrape.records import Trial
-from trialscrape.sources import files as sources
+from trialscrape.page import Page
+from trialscrape.parsing.parser import parse_page, with_matched_id
+from trialscrape.records import TracedTrial, Trial
+from trialscrape.results import Outcome, PageResult
+from trialscrape.sources.containers import unwrap
+from trialscrape.sources.files import Files, pages_in
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one page.
+def parse(
+    page: Page | str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
+) -> Trial:
+    """Read one saved study page.
 
-    Attributes:
-        file: The page's file as given, or found in a folder that was; `-` for stdin.
-        outcome: `ok`, or the `outcome` of an error in `trialscrape.errors`; `internal_error` is a fault of ours.
-        message: What was expected, what was found, and what to do; None where all is well.
-        line: The line of the page's text that the message is about, from 1.
-        trial: The record where the outcome is `ok`.
+    Args:
+        page: Its text, HTML, MHTML or webarchive; bytes may be gzip and in any charset.
+        file: Where it was saved; goes into `source.file` as given.
+        url: Where it came from; goes into `source.url` without `comeFrom`. Without it, the page's own address does.
+        content_type: The HTTP header that came with it; its charset counts before one that the page declares.
+
+    Returns:
+        The record. What is doubtful is in its `warnings`, what was not understood in `unparsed`.
+
+    Raises:
+        NotAStudyPage: It is something else, or nothing.
+        SeveralPages: It holds more than one study page.
+        TooLarge: It is larger than `MAX_BYTES`, or has more lines or markup than the limits.
+        Unreadable: It is a broken gzip file, MHTML file or webarchive.
     """
-
-    file: str
-    outcome: str
-    message: str | None = None
-    line: int | None = None
-    trial: Trial | None = None
+    return parse_page(unwrap(_as_page(page, file, url, content_type))).build()
 
 
-def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: bool = False) -> Iterator[Outcome]:
+def trace(
+    page: Page | str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
+) -> TracedTrial:
+    """Read one saved study page like `parse`, with the source lines of each field in `spans`."""
+    return parse_page(unwrap(_as_page(page, file, url, content_type))).build_traced()
+
+
+def _as_page(page: Page | str | bytes, file: str | None, url: str | None, content_type: str | None) -> Page:
+    if isinstance(page, str):
+        # Halves of surrogate pairs are written out: no UTF-8 text can hold them.
+        page, content_type = page.encode("utf-8", "backslashreplace"), "text/html; charset=utf-8"
+    if isinstance(page, bytes):
+        return Page(page, file=file, url=url, content_type=content_type)
+    return replace(page, file=file or page.file, url=url or page.url, content_type=content_type or page.content_type)
+
+
+def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: bool = False) -> Iterator[PageResult]:
     """Read saved pages, one after the other.
 
     Args:
@@ -39,36 +63,40 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
         spans: Give `TracedTrial` records.
 
     Yields:
-        One outcome per page, in the order of the paths and, in a folder, of the names.
+        One result per page, in the order of the paths and, in a folder, of the names.
     """
-    for file in sources.Files(paths):
-        yield from outcomes_of(file, strict=strict, spans=spans)
+    return map_pages(partial(read_page, strict=strict, spans=spans), Files(paths))
 
 
-def outcomes_of(file: str, *, strict: bool = False, spans: bool = False) -> Iterator[Outcome]:
-    """Read the page of a file, or the pages of a store; the arguments are those of `parse_files`."""
+def map_pages(work: Callable[[Page], PageResult], files: Iterable[str]) -> Iterator[PageResult]:
+    """Apply work to every page of some files, in this process, in their order."""
+    for file in files:
+        try:
+            yield from map(work, pages_in(file))
+        except PageError as error:
+            yield _failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
+
+
+def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageResult:
+    """Read a page, with what is around it; the other arguments are those of `parse_files`."""
+    file = page.file or ""
     try:
-        for saved in sources.pages_in(file):
-            yield _outcome(saved, strict=strict, spans=spans)
-    except PageError as error:
-        name = os.fsencode(file).decode("utf-8", "backslashreplace")
-        yield Outcome(name, error.outcome, error.message, error.line)
-
-
-def _outcome(saved: sources.Saved, *, strict: bool, spans: bool) -> Outcome:
-    try:
-        read = parser.trace if spans else parser.parse
-        trial = read(saved.page, file=saved.file, url=saved.url, content_type=saved.content_type)
-        if saved.match:
-            trial = parser.with_matched_id(trial, saved.match.nct_id, saved.match.matched_by)
+        parsed = parse_page(unwrap(page))
+        trial = parsed.build_traced() if spans else parsed.build()
+        if page.match:
+            trial = with_matched_id(trial, page.match)
         if strict:
             _reject_doubt(trial)
     except PageError as error:
-        return Outcome(saved.file, error.outcome, error.message, error.line)
-    except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other pages; it is told
+        return _failure(file, error)
+    except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other pages; it is reported
         message = f"trialscrape failed on this page, please report it: {error!r}"
-        return Outcome(saved.file, "internal_error", message)
-    return Outcome(saved.file, "ok", trial=trial)
+        return PageResult(file, Outcome.INTERNAL_ERROR, message)
+    return PageResult(file, Outcome.OK, trial=trial, lines=parsed.filled)
+
+
+def _failure(file: str, error: PageError) -> PageResult:
+    return PageResult(file, Outcome(error.outcome), error.message, error.line)
 
 
 def _reject_doubt(trial: Trial) -> None:

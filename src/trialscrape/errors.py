@@ -1,6 +1,7 @@
 """Everything that can go wrong, as one tree.
 
     TrialscrapeError
+    ├── UnknownFormat         a name or an ending that no format of records has
     └── PageError             a page that gives no record
         ├── NotAStudyPage     it is something else, or nothing
         ├── SeveralPages      it holds more than one study page
@@ -17,6 +18,10 @@ from typing import ClassVar
 
 class TrialscrapeError(Exception):
     """Root of all errors of this package."""
+
+
+class UnknownFormat(TrialscrapeError):
+    """A name or an ending that no format of records has."""
 
 
 class PageError(TrialscrapeError):
@@ -36,6 +41,14 @@ class PageError(TrialscrapeError):
 
     def __reduce__(self) -> tuple[type["PageError"], tuple[str, int | None]]:
         return type(self), (self.message, self.line)
+
+
+class IncompleteBody(TrialscrapeError):
+    """A body that did not arrive whole, or in no known coding."""
+
+
+class BodyTooLarge(TrialscrapeError):
+    """A body above the limit."""
 
 
 class NotAStudyPage(PageError):

@@ -12,7 +12,7 @@ import pytest
 
 import trialscrape
 from support.page import PAGE, with_
-from trialscrape.parsing import parser
+from trialscrape.parsing.parser import parse_page
 from trialscrape.records import Trial
 
 COMMAND = [sys.executable, "-m", "trialscrape"]
@@ -298,9 +298,8 @@ def test_schema_describes_the_record() -> None:
 
 
 def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = parser.parse
     monkeypatch.setattr(
-        parser, "parse", lambda page, file, **more: 1 / 0 if "b.txt" in file else real(page, file=file, **more)
+        "trialscrape.engines.parse_page", lambda page: 1 / 0 if "b.txt" in page.file else parse_page(page)
     )
     got = list(trialscrape.parse_files([folder]))
     assert [each.outcome for each in got] == ["ok", "internal_error", "ok"]

@@ -17,6 +17,7 @@ from typing import Self
 
 import pytest
 
+import trialscrape
 from support.commands import (
     COMMAND,
     FIELDS,
@@ -33,7 +34,6 @@ from support.commands import (
     wait_for,
 )
 from support.page import PAGE
-from trialscrape.parsing import parser
 from trialscrape.records import Trial
 from trialscrape.scraping.run import key_of
 from trialscrape.settings import Settings
@@ -53,7 +53,9 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     records, outcomes = run.written()
     address = f"{run.replica.url}/study/"
     assert [Trial.model_validate_json(line) for line in records.splitlines()] == [
-        parser.parse(page, url=address + each.slug) for each in STUDIES[1::-1] if isinstance(page := each.page, bytes)
+        trialscrape.parse(page, url=address + each.slug)
+        for each in STUDIES[1::-1]
+        if isinstance(page := each.page, bytes)
     ]
     assert rows(outcomes) == [
         dict(zip(FIELDS, values, strict=True))

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from trialscrape.exports import files
-from trialscrape.exports.files import FileError, FileInUseError
-from trialscrape.exports.jsonl import whole_file
+from trialscrape.exports.files import FileError, FileInUseError, atomic_write
 
 LINE = b'{"nct_id": "NCT99000001"}\n'
 
@@ -29,13 +28,13 @@ def part(tmp_path: Path) -> Path:
 
 
 def write(path: Path, data: bytes = LINE) -> None:
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(data)
 
 
 def test_a_file_gets_its_name_when_it_is_whole(path: Path, part: Path) -> None:
     path.write_bytes(b"former")
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         assert stream.write(LINE) == len(LINE)
         assert (part.read_bytes(), path.read_bytes()) == (LINE, b"former")
         stream.write(LINE)
@@ -54,7 +53,7 @@ def test_the_mode_is_what_the_umask_leaves(path: Path) -> None:
 
 def test_an_error_leaves_the_former_file_and_the_next_run_starts_over(path: Path, part: Path) -> None:
     path.write_bytes(b"former")
-    with pytest.raises(KeyError), whole_file(path) as stream:  # noqa: PT012  # what was written before it is the point
+    with pytest.raises(KeyError), atomic_write(path) as stream:  # noqa: PT012  # what was written before it is the point
         stream.write(LINE * 100)
         raise KeyError
     assert (path.read_bytes(), part.read_bytes()) == (b"former", LINE * 100)
@@ -67,7 +66,7 @@ def test_an_error_leaves_the_former_file_and_the_next_run_starts_over(path: Path
 
 
 def test_a_second_run_on_the_same_file_ends_and_leaves_the_first_alone(path: Path, part: Path) -> None:
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(LINE)
         with pytest.raises(FileInUseError) as caught:
             write(path, b"second")
@@ -84,8 +83,8 @@ def test_a_second_run_on_the_same_file_ends_and_leaves_the_first_alone(path: Pat
 HOLD = """
 import sys, time
 from pathlib import Path
-from trialscrape.exports.jsonl import whole_file
-with whole_file(Path(sys.argv[1])) as stream:
+from trialscrape.exports.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as stream:
     stream.write(b"half a line")
     print("held", flush=True)
     time.sleep(60)
@@ -139,7 +138,7 @@ def test_a_file_that_was_renamed_between_opening_and_locking_is_not_written(
         part.replace(path)
 
     monkeypatch.setattr(files, "_lock", rename_first)
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         assert path.read_bytes() == b"the other run's"
         stream.write(LINE)
     assert path.read_bytes() == LINE

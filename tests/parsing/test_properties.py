@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 import trialscrape
 from support.page import PAGE
+from support.text import text_of
 from trialscrape.errors import PageError
-from trialscrape.parsing import lines as layout
-from trialscrape.parsing import parser
-from trialscrape.parsing import text as pages
+from trialscrape.page import Page
 from trialscrape.parsing.layout import LAYOUT
+from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.parser import parse_page
 from trialscrape.records import Trial
+from trialscrape.sources.containers import unwrap
 
 LINES = PAGE.split("\n")
 WORDS = [
@@ -72,7 +74,7 @@ def test_every_line_is_in_a_span_or_under_a_heading_or_unparsed(page: str) -> No
         traced = trialscrape.trace(page)
     except PageError:
         return
-    lines = layout.lines_of(pages.text_of(page).text)
+    lines = lines_of(text_of(page).text)
     covered = {line for first, last in traced.spans.values() for line in range(first, last + 1)}
     unparsed = {each.line for each in traced.unparsed}
     for number, line in enumerate(lines, 1):
@@ -120,7 +122,7 @@ def test_a_record_reads_its_own_json_and_is_made_alike_twice(page: str) -> None:
 )
 def test_any_bytes_give_a_record_or_our_own_error(data: bytes) -> None:
     try:
-        reading = parser.read(data)
+        reading = parse_page(unwrap(Page(data)))
     except PageError as error:
         assert error.message.startswith("expected ")
     else:
@@ -152,7 +154,7 @@ def test_any_bytes_give_a_record_or_our_own_error(data: bytes) -> None:
 def test_hostile_sizes_end(text: str) -> None:
     """What is not linear in the input would take hours here."""
     try:
-        reading = parser.read(text)
+        reading = parse_page(Page(text.encode()))
     except PageError:
         return
     assert reading.values["source"].form in {"full", "stripped"}

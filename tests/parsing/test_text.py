@@ -1,17 +1,14 @@
-"""Bytes to text: charsets, gzip, kinds and limits."""
+"""Bytes to text: charsets, HTML, and what is still encoded."""
 
-import bz2
 import gzip
-import lzma
 import quopri
-import tracemalloc
 from contextlib import suppress
 
 import pytest
 from bs4.dammit import EncodingDetector
 
-from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
-from trialscrape.parsing.text import PageText, text_of
+from support.text import text_of
+from trialscrape.errors import NotAStudyPage, TooLarge
 from trialscrape.slugs import drop_referrer
 
 META = '<!doctype html><html><head><meta charset="{}"></head><body><p>{}</p></body></html>'
@@ -176,80 +173,6 @@ def test_half_a_surrogate_pair_is_written_out() -> None:
 
 
 SAVE = "save the study page itself, as HTML or as one .mhtml file"
-UNPACK = "unpack it and give the files in it"
-
-
-@pytest.mark.parametrize(
-    ("data", "found"),
-    [
-        (b"%PDF-1.7\n", f"a PDF document; {SAVE}"),
-        (b"\x89PNG\r\n", f"a PNG image; {SAVE}"),
-        (b"\xff\xd8\xff\xe0", f"a JPEG image; {SAVE}"),
-        (b"GIF89a", f"a GIF image; {SAVE}"),
-        (b"PK\x03\x04", f"a ZIP archive; {UNPACK}"),
-        (b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml", "an Office document; save its text as a text file"),
-        (
-            b"PK\x03\x04" + b"\n" * 26 + b"archive/data.warc.gz",
-            "a WACZ archive; unpack it and read the files of its folder 'archive' with 'trialscrape store import FILE'",
-        ),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document; save its text as a text file"),
-        (b"{\\rtf1\\ansi About}", "an RTF document; save its text as a text file"),
-        (b"page.txt".ljust(257, b"\0") + b"ustar\x0000", f"a tar archive; {UNPACK}"),
-        (b"7z\xbc\xaf\x27\x1c\0\4", f"a 7z archive; {UNPACK}"),
-        (b"Rar!\x1a\x07\x01\0", f"a RAR archive; {UNPACK}"),
-        (bz2.compress(b"a"), f"a bzip2 file; {UNPACK}"),
-        (bz2.compress(b""), f"a bzip2 file; {UNPACK}"),
-        (lzma.compress(b"a"), f"an xz file; {UNPACK}"),
-        (b"\x28\xb5\x2f\xfd\x04", f"a Zstandard file; {UNPACK}"),
-        (b"PAR1\x15\x04", "a Parquet table; write each page in it to a file"),
-        (b"SQLite format 3\x00", "an SQLite database that is no store; write each page in it to a file"),
-        (b"WARC/1.0\r\n", "a WARC archive; 'trialscrape store import FILE' reads it"),
-        (gzip.compress(b"WARC/1.1\r\n", mtime=0), "a WARC archive; 'trialscrape store import FILE' reads it"),
-        (gzip.compress(b"%PDF-1.7\n", mtime=0), f"a PDF document; {SAVE}"),
-        (b'{"log": {"version": "1.2"}}', f"a HAR file of a browser; {SAVE}"),
-        (b'\xef\xbb\xbf{\n  "log": {}}', f"a HAR file of a browser; {SAVE}"),
-        (b'{"nct_id":null}', f"JSON; {SAVE}"),
-        (b'[\n{"nct_id":null}]', f"JSON; {SAVE}"),
-        (b'["About"]', f"JSON; {SAVE}"),
-        (b"Content-Type: text/html\n\n<p>About", f"a mail (text/html); {SAVE}"),
-        (b"From a@example.org Tue\nReceived: by b\n\tfor c\n\nAbout", f"a mail (text/plain); {SAVE}"),
-        (b"--boundary\r\nContent-Type: text/html\r\n\r\n<p>", f"the inside of a mail or MHTML file; {SAVE}"),
-    ],
-)
-def test_other_kinds_are_named_with_what_to_do(data: bytes, found: str) -> None:
-    with pytest.raises(NotAStudyPage) as error:
-        text_of(data)
-    assert error.value.message == f"expected a study page as text or HTML; found {found}"
-
-
-def test_a_str_is_looked_at_like_its_bytes() -> None:
-    with pytest.raises(NotAStudyPage, match="found a HAR file"):
-        text_of('{"log": {}}')
-    mhtml = f"MIME-Version: 1.0\nContent-Type: text/html\nContent-Location: {SITE}\n\n<p>µ"
-    assert text_of(mhtml) == PageText("µ", (), SITE)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "PAR1 inhibitors in foxes",
-        "WARC/foxes",
-        "[18F]FDG in foxes",
-        "[Fox] and {wolf}",
-        "{fox}",
-        "Rarely\nGIFs",
-        "Title: foxes\nAbout: wolves\n\nContent-Type: none",
-        "Received the page\nContent-Type: none",
-        "-- a dash\nContent-wise",
-        "BZh9 foxes",
-        "From: a fox",
-        "7z",
-    ],
-)
-def test_a_text_that_begins_a_little_like_another_kind_is_text(text: str) -> None:
-    assert text_of(text).text == text_of(text.encode()).text == text
-
-
 LINE = "Foxes that are asked to walk from one wood to another one by night, which="
 QUOTED = "this looks like quoted-printable text, as it stands inside an .mhtml file or a mail"
 PERCENT = "this looks like percent-encoded text, as it stands in an address or a script"
@@ -328,46 +251,7 @@ def test_a_page_s_own_address_counts_before_its_file_s() -> None:
     assert text_of("a").url is None
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (gzip.compress(b"hello", mtime=0)[:-4], "expected a whole gzip file, found one that is cut"),
-        (b"\x1f\x8b\x08", "expected a whole gzip file, found one that is cut"),
-        (
-            b"\x1f\x8b\x00garbage",
-            "expected a gzip file, found a broken one: Unknown compression method",
-        ),
-    ],
-)
-def test_broken_gzip(data: bytes, message: str) -> None:
-    with pytest.raises(Unreadable) as error:
-        text_of(data)
-    assert error.value.message == message
-
-
-def test_limits() -> None:
+def test_a_page_of_too_many_lines_is_refused() -> None:
     with pytest.raises(TooLarge) as error:
         text_of("\n" * 250_001)
     assert error.value.message == "expected at most 250,000 lines, found 250,002"
-    with pytest.raises(TooLarge) as error:
-        text_of("x" * 11, limit=10)
-    assert error.value.message == "expected at most 10 bytes, found more"
-    with pytest.raises(TooLarge) as error:
-        text_of(gzip.compress(b"x" * 1000, mtime=0), limit=100)
-    assert error.value.message == "expected at most 100 bytes after decompression, found more"
-
-
-def test_what_a_large_file_is_counts_before_its_size() -> None:
-    for data in (b"WARC/1.0\r\n" + b"x" * 1000, gzip.compress(b"WARC/1.0\r\n" + b"x" * 1000, mtime=0)):
-        with pytest.raises(NotAStudyPage, match="found a WARC archive"):
-            text_of(data, limit=100)
-
-
-def test_a_gzip_bomb_is_refused_before_it_goes_off() -> None:
-    bomb = gzip.compress(b"\0" * 100_000_000, mtime=0)
-    tracemalloc.start()
-    with pytest.raises(TooLarge):
-        text_of(bomb, limit=1_000_000)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 10_000_000

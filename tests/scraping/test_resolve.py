@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import trialscrape
 from support.page import with_
-from trialscrape.parsing import parser
+from trialscrape.page import Match as PageMatch
+from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.client import RegistryAnswer
 from trialscrape.scraping.resolve import MOST_CANDIDATES, candidates, duplicates, explain_mismatch, match_page
@@ -131,7 +133,7 @@ PARENT = {"sponsor": "Ministry of Trees"}
 
 
 def page(*changes: tuple[str, str]) -> Trial:
-    return parser.parse(with_(*changes))
+    return trialscrape.parse(with_(*changes))
 
 
 def unnamed(title: str = HEADED, *changes: tuple[str, str]) -> Trial:
@@ -302,7 +304,7 @@ def test_a_mismatch_says_what_was_compared(trial: Trial, said: RegistryAnswer, m
 )
 def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evidence: str) -> None:
     bare = unnamed()
-    matched = parser.with_matched_id(bare, NCT_ID, matched_by)
+    matched = with_matched_id(bare, PageMatch(matched_by, NCT_ID))
     assert (bare.nct_id, matched.nct_id) == (None, NCT_ID)
     assert [(warning.code, warning.line, warning.message) for warning in matched.warnings] == [
         (
@@ -317,4 +319,4 @@ def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evid
 
 @pytest.mark.parametrize("matched_by", ["nct_id", "current_nct_id", "address"])
 def test_a_record_whose_page_shows_the_id_stays_as_it_is(matched_by: str) -> None:
-    assert parser.with_matched_id(page(), OTHER, matched_by) == page()
+    assert with_matched_id(page(), PageMatch(matched_by, OTHER)) == page()

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+import trialscrape
 from support.network import quick
 from support.page import PAGE, with_
-from trialscrape.parsing import parser
 from trialscrape.scraping.ids import extract_ids
 from trialscrape.scraping.run import Scraped, distinct, key_of, scrape
 from trialscrape.store.store import Store, StoreError
@@ -294,7 +294,7 @@ def test_outcomes(
 
 def test_the_record_is_that_of_the_page(replica: Replica, store: Path) -> None:
     (scraped,) = ask(replica, store, NCT_ID)
-    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+    assert scraped.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
 
 
 def test_after_the_page_of_another_study_the_next_candidate_is_tried(store: Path) -> None:
@@ -385,7 +385,7 @@ def test_what_passes_is_outlasted(replica: Replica, store: Path, fault: Fault, p
     (scraped,) = ask(replica, store, NCT_ID)
     assert fault.times
     assert (scraped.outcome, scraped.attempts) == ("new", 2 + fault.times)
-    assert scraped.trial == parser.parse(PAGE, url=replica.url + PATH)
+    assert scraped.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
 
 
 ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
@@ -468,7 +468,7 @@ def test_a_changed_page_is_kept_beside_the_old(replica: Replica, store: Path) ->
     replica.site = Site(studies=(replace(ONE, page=REVISED),))
     (second,) = again(replica, store, NCT_ID)
     assert (second.outcome, second.attempts, second.matched_by) == ("changed", 1, "nct_id")
-    assert second.trial == parser.parse(REVISED, url=replica.url + PATH)
+    assert second.trial == trialscrape.parse(REVISED, url=replica.url + PATH)
     assert versions(store, replica.url + PATH) == [PAGE.encode(), REVISED]
     assert [each.trial for each in ask(replica, store, NCT_ID)] == [second.trial]
 
@@ -649,7 +649,7 @@ def test_the_same_id_five_times_is_looked_up_once(replica: Replica, store: Path)
 def test_an_old_and_the_current_id_of_one_study_are_two_outcomes(replica: Replica, store: Path) -> None:
     found = ask(replica, store, OLD, NCT_ID)
     assert [(each.id, each.matched_by) for each in found] == [(OLD, "current_nct_id"), (NCT_ID, "nct_id")]
-    assert found[0].trial == found[1].trial == parser.parse(PAGE, url=replica.url + PATH)
+    assert found[0].trial == found[1].trial == trialscrape.parse(PAGE, url=replica.url + PATH)
     assert versions(store, replica.url + PATH) == [PAGE.encode()]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import trialscrape
 from support.page import PAGE
-from trialscrape.parsing import parser
+from trialscrape.parsing.parser import parse_page
 from trialscrape.scraping.run import key_of
 from trialscrape.settings import Settings
 from trialscrape.store.store import Store
@@ -60,9 +60,8 @@ def test_an_interrupted_run_is_forgotten_after_a_day(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_costs_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = parser.parse
     monkeypatch.setattr(
-        parser, "parse", lambda page, url, **more: 1 / 0 if "bathing" in url else real(page, url=url, **more)
+        "trialscrape.engines.parse_page", lambda page: 1 / 0 if "bathing" in page.url else parse_page(page)
     )
     with Replica(Site(studies=STUDIES)) as replica:
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=quick(replica)))

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 import trialscrape
 from support.page import PAGE
 from trialscrape.errors import NotAStudyPage, PageError, Unreadable
-from trialscrape.parsing import browser_files
-from trialscrape.parsing.browser_files import MAX_HEAD, MAX_OBJECTS, MAX_PARTS, BrowserPage, read_mhtml, read_webarchive
+from trialscrape.page import Page
+from trialscrape.sources import mhtml as mhtml_module
+from trialscrape.sources.mhtml import MAX_HEAD, MAX_PARTS, read_mhtml
+from trialscrape.sources.webarchive import MAX_OBJECTS, read_webarchive
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "pages"
 ADDRESS = "http://example.org/study/bells"
@@ -37,6 +39,10 @@ def part(content: bytes, *headers: str, location: str | None = ADDRESS) -> bytes
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
 
+def saved(body: bytes, location: str | None = None, charset: str | None = None) -> Page:
+    return Page(body, content_type=charset and f"text/html; charset={charset}", location=location)
+
+
 PAGE_PART = part(HTML.encode())
 IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://example.org/a.png")
 
@@ -44,11 +50,11 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
 @pytest.mark.parametrize(
     ("data", "page"),
     [
-        (mhtml(PAGE_PART), BrowserPage(HTML.encode(), ADDRESS)),
-        (mhtml(IMAGE, PAGE_PART, IMAGE), BrowserPage(HTML.encode(), ADDRESS)),
-        (mhtml(part(b"a\r\n----b2\r\n----bb--\r\nc")), BrowserPage(b"a\r\n----b2\r\n----bb--\r\nc", ADDRESS)),
-        (mhtml(PAGE_PART, newline="\n"), BrowserPage(HTML.encode(), ADDRESS)),
-        (mhtml(PAGE_PART, end=""), BrowserPage(HTML.encode() + b"\r\n", ADDRESS)),
+        (mhtml(PAGE_PART), saved(HTML.encode(), ADDRESS)),
+        (mhtml(IMAGE, PAGE_PART, IMAGE), saved(HTML.encode(), ADDRESS)),
+        (mhtml(part(b"a\r\n----b2\r\n----bb--\r\nc")), saved(b"a\r\n----b2\r\n----bb--\r\nc", ADDRESS)),
+        (mhtml(PAGE_PART, newline="\n"), saved(HTML.encode(), ADDRESS)),
+        (mhtml(PAGE_PART, end=""), saved(HTML.encode() + b"\r\n", ADDRESS)),
         (
             mhtml(
                 part(
@@ -57,7 +63,7 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
                     "Content-Transfer-Encoding: Quoted-Printable",
                 )
             ),
-            BrowserPage(HTML.encode(), ADDRESS),
+            saved(HTML.encode(), ADDRESS),
         ),
         (
             mhtml(
@@ -67,7 +73,7 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
                     "Content-Transfer-Encoding: base64",
                 )
             ),
-            BrowserPage(HTML.encode("cp1252", "replace"), ADDRESS, "windows-1252"),
+            saved(HTML.encode("cp1252", "replace"), ADDRESS, "windows-1252"),
         ),
         (
             mhtml(
@@ -75,17 +81,17 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
                 part(b"<p>page</p>", "Content-Type: text/html", "Content-ID: <root@b>", location="http://b.example/"),
                 top=TOP + '; start="<root@b>"',
             ),
-            BrowserPage(b"<p>page</p>", "http://b.example/"),
+            saved(b"<p>page</p>", "http://b.example/"),
         ),
-        (mhtml(PAGE_PART, top=TOP + "; start=<none@b>"), BrowserPage(HTML.encode(), ADDRESS)),
+        (mhtml(PAGE_PART, top=TOP + "; start=<none@b>"), saved(HTML.encode(), ADDRESS)),
         (
             mhtml(part(b"a", location=None), top=f"Snapshot-Content-Location: {ADDRESS}\r\n{TOP}"),
-            BrowserPage(b"a", ADDRESS),
+            saved(b"a", ADDRESS),
         ),
-        (mhtml(part(b"a", location="http://example.org/\r\n long")), BrowserPage(b"a", "http://example.org/long")),
+        (mhtml(part(b"a", location="http://example.org/\r\n long")), saved(b"a", "http://example.org/long")),
         (
             f"MIME-Version: 1.0\nContent-Type: text/html\nContent-Location: {ADDRESS}\n\n{HTML}".encode(),
-            BrowserPage(HTML.encode(), ADDRESS),
+            saved(HTML.encode(), ADDRESS),
         ),
     ],
     ids=[
@@ -103,7 +109,7 @@ IMAGE = part(b"\x89PNG----b", "Content-Type: image/png", location="http://exampl
         "single",
     ],
 )
-def test_mhtml(data: bytes, page: BrowserPage) -> None:
+def test_mhtml(data: bytes, page: Page) -> None:
     assert read_mhtml(data) == page
 
 
@@ -138,13 +144,13 @@ def test_broken_base64_is_unreadable() -> None:
 
 def test_a_hostile_mhtml_file_takes_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     heads: list[int] = []
-    real = browser_files._split_head  # noqa: SLF001  its calls are the work
+    real = mhtml_module._split_head  # noqa: SLF001  its calls are the work
 
     def split_head(data: bytes) -> tuple[Message, bytes]:
         heads.append(len(data))
         return real(data)
 
-    monkeypatch.setattr(browser_files, "_split_head", split_head)
+    monkeypatch.setattr(mhtml_module, "_split_head", split_head)
     size = 4_000_000
     for data in (
         mhtml(*[b""] * (size // 7)),
@@ -168,10 +174,10 @@ def webarchive(**page: Any) -> bytes:
 
 
 def test_webarchive() -> None:
-    assert read_webarchive(webarchive()) == BrowserPage(HTML.encode())
+    assert read_webarchive(webarchive()) == saved(HTML.encode())
     whole = webarchive(WebResourceURL=ADDRESS, WebResourceTextEncodingName="windows-1252")
-    assert read_webarchive(whole) == BrowserPage(HTML.encode(), ADDRESS, "windows-1252")
-    assert read_webarchive(webarchive(WebResourceURL=1, WebResourceTextEncodingName=b"x")).url is None
+    assert read_webarchive(whole) == saved(HTML.encode(), ADDRESS, "windows-1252")
+    assert read_webarchive(webarchive(WebResourceURL=1, WebResourceTextEncodingName=b"x")).location is None
 
 
 @pytest.mark.parametrize(

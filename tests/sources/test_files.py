@@ -14,8 +14,9 @@ import pytest
 
 import trialscrape
 from support.page import PAGE
+from trialscrape.page import Page
 from trialscrape.sources import files as sources
-from trialscrape.sources.files import Files, Saved
+from trialscrape.sources.files import Files
 from trialscrape.store.store import Fetched, Store
 
 RECORD = trialscrape.parse(PAGE).model_dump_json()
@@ -212,7 +213,7 @@ def test_a_page_of_a_store_comes_with_its_address_and_content_type(tmp_path: Pat
     with Store.open(path) as store:
         store.add_page(page_of(url))
     (saved,) = sources.pages_in(str(path))
-    assert saved == Saved(f"{path}!{url}", page_of(url).body, url, "text/html; charset=windows-1251")
+    assert saved == Page(page_of(url).body, "text/html; charset=windows-1251", url, f"{path}!{url}")
     (outcome,) = trialscrape.parse_files([path])
     assert outcome.trial
     assert (outcome.trial.sponsor, outcome.trial.source.url, outcome.trial.warnings) == ("Институт", url, ())

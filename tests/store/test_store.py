@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from trialscrape.sources.files import Saved, pages_in
+from trialscrape.page import Match as PageMatch
+from trialscrape.page import Page as SavedPage
+from trialscrape.sources.files import pages_in
 from trialscrape.store import database as database_module
 from trialscrape.store.database import APPLICATION_ID, MIGRATIONS, as_text, as_time, is_store
 from trialscrape.store.store import Fetched, KeptAnswer, Match, Row, Store, StoreError, run_key
@@ -205,12 +207,12 @@ def test_the_pages_of_a_store_come_with_all_that_parsing_needs(path: Path) -> No
         store.add_page(Fetched(URL, f"{URL}-1", NOON, 200, b"body", content_type="text/html; charset=windows-1251"))
         store.set_match("NCT99000009", URL, Match("title+facts", "NCT99000001"))
     assert list(pages_in(str(path))) == [
-        Saved(
+        SavedPage(
             file=f"{path}!{URL}",
             url=f"{URL}-1",
-            page=b"body",
+            body=b"body",
             content_type="text/html; charset=windows-1251",
-            match=Match("title+facts", "NCT99000001"),
+            match=PageMatch("title+facts", "NCT99000001"),
         )
     ]
 

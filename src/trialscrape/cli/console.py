@@ -5,8 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -26,22 +25,6 @@ def _visible(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     return character.encode("unicode_escape").decode()
-
-
-def writable(path: Path | None) -> Path | None:
-    """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
-    if path is None or path == Path("-"):
-        return None
-    path = path.resolve() if path.is_symlink() else path
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        fail_usage(f"expected a file in an existing folder, found {path}")
-    return path
-
-
-Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", callback=writable, help="File for the records; default is stdout."),
-]
 
 
 @contextmanager

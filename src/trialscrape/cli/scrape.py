@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import Output, ends_in_words, fail_usage, printable, progress, tell, writable
+from trialscrape.cli.console import ends_in_words, fail_usage, printable, progress, tell
+from trialscrape.cli.options import Output, writable
 from trialscrape.errors import TrialscrapeError
-from trialscrape.exports import jsonl as export
+from trialscrape.exports.files import atomic_write
+from trialscrape.exports.jsonl import json_line, outcomes_path, record_line
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.scraping.ids import IdFileError, read_ids
 from trialscrape.scraping.run import Scraped, distinct, go_on, key_of, plans
@@ -79,7 +81,7 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
     if dry_run:
         _print_plan(ids, store, settings)
         return
-    rows_file = export.outcomes_path(output) if output else None
+    rows_file = outcomes_path(output) if output else None
     _refuse_overwriting((output, rows_file), store, *[Path(name) for name in inputs or [] if name != "-"])
     with ends_in_words(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
         failed = _run(ids, opened, settings, output, rows_file)
@@ -102,8 +104,8 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
 def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, rows_file: Path | None) -> int:
     tally: Counter[str] = Counter()
     with ExitStack() as stack:
-        rows = stack.enter_context(export.whole_file(rows_file)) if rows_file else None
-        records = stack.enter_context(export.whole_file(output)) if output else sys.stdout.buffer
+        rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
+        records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         task = bar.add_task("ids", total=len(ids))
         for scraped in go_on(ids, store, settings):
@@ -112,9 +114,9 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
             told = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
             bar.update(task, advance=1, description=told)
             if scraped.trial:
-                records.write(export.record_line(scraped.trial) + b"\n")
+                records.write(record_line(scraped.trial) + b"\n")
             if rows:
-                rows.write(export.json_line(scraped.row()) + b"\n")
+                rows.write(json_line(scraped.row()) + b"\n")
         records.flush()
     store.end_run(key_of(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)

@@ -24,7 +24,7 @@ class FileInUseError(FileError):
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that gets its name only when all of it is on the disk.
 
     Until then, and after an error, it is `<name>.part`, which the next run on the same name starts over. The former

@@ -1,33 +1,55 @@
-"""Records and outcomes as lines of JSON, in the model's order, and the files that take them."""
+"""Records and results as lines of JSON, in the model's order."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
-from trialscrape.engines import Outcome
-from trialscrape.exports.files import whole_file
 from trialscrape.records import Trial
+from trialscrape.results import PageResult
 
-__all__ = ["json_line", "outcome_line", "outcomes_path", "record_line", "whole_file"]
+
+class Write(Protocol):
+    """Writes a record; its JSON is passed along where it is at hand."""
+
+    def __call__(self, trial: Trial, record: str | None = None) -> None:
+        """Write it."""
+
 
 # JSON lets these stand raw, but a terminal or an editor would obey them.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_ROW_FIELDS = tuple(field.name for field in fields(Outcome) if field.name != "trial")
+_ROW_FIELDS = tuple(field.name for field in fields(PageResult) if field.name not in {"trial", "lines"})
 
 
-def record_line(trial: Trial) -> bytes:
+def record_line(trial: Trial, record: str | None = None) -> bytes:
     """Write a record as one line of JSON, UTF-8, without the newline.
 
     Control characters and the marks that change the direction of writing are escaped: data, but nothing to obey.
+
+    Args:
+        trial: The record.
+        record: The same as JSON, where that is at hand.
     """
-    return _safe(trial.model_dump_json()).encode()
+    return _safe(record or trial.model_dump_json()).encode()
 
 
-def outcome_line(outcome: Outcome) -> bytes:
-    """Write an outcome as one line of JSON, UTF-8, without the newline and the record."""
-    return json_line({name: getattr(outcome, name) for name in _ROW_FIELDS})
+@contextmanager
+def open_jsonl(stream: BinaryIO) -> Iterator[Write]:
+    """Give the function that writes a record as a line."""
+
+    def write(trial: Trial, record: str | None = None) -> None:
+        stream.write(record_line(trial, record) + b"\n")
+
+    yield write
+    stream.flush()
+
+
+def result_line(result: PageResult) -> bytes:
+    """Write what became of a page as one line of JSON, UTF-8, without the newline and the record."""
+    return json_line({name: getattr(result, name) for name in _ROW_FIELDS})
 
 
 def json_line(row: Mapping[str, object]) -> bytes:

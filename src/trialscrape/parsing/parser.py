@@ -7,15 +7,16 @@ is left is put into `unparsed` here, so nothing is lost because nobody looked.
 """
 
 import hashlib
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from trialscrape.parsing import text as pages
+from trialscrape.page import Match, Page
 from trialscrape.parsing.checks import check
 from trialscrape.parsing.layout import LAYOUT
 from trialscrape.parsing.lines import lines_of
 from trialscrape.parsing.preamble import read_preamble
 from trialscrape.parsing.sections import find_sections
 from trialscrape.parsing.state import ParseState
+from trialscrape.parsing.text import decode
 from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine, warning
 from trialscrape.slugs import drop_referrer
 
@@ -27,46 +28,33 @@ class ParsedPage(NamedTuple):
     spans: dict[str, tuple[int, int]]
     filled: int
 
+    def build(self) -> Trial:
+        """Build the record."""
+        return Trial.model_validate(self.values)
 
-def parse(
-    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
-) -> Trial:
-    """Read one saved study page.
+    def build_traced(self) -> TracedTrial:
+        """Build the record with the source lines of each field, from 1."""
+        spans = {field: (first + 1, last + 1) for field, (first, last) in self.spans.items()}
+        return TracedTrial.model_validate(self.values | {"spans": spans})
+
+
+def parse_page(page: Page) -> ParsedPage:
+    """Read one study page.
 
     Args:
-        page: Its text, HTML, MHTML or webarchive; bytes may be gzip and in any charset.
-        file: Where it was saved; goes into `source.file` as given.
-        url: Where it came from; goes into `source.url` without `comeFrom`. Without it, the page's own address does.
-        content_type: The HTTP header that came with it; its charset counts before one that the page declares.
+        page: Its body is text or HTML in any charset, without anything around it. The charset of its content type
+            counts before one that it declares, its `url` before the address that it gives itself.
 
     Returns:
-        The record. What is doubtful is in its `warnings`, what nobody understood in `unparsed`.
+        What it says. What is doubtful is in the `warnings`, what was not understood in `unparsed`.
 
     Raises:
         NotAStudyPage: It is something else, or nothing.
         SeveralPages: It holds more than one study page.
-        TooLarge: It is larger than `pages.MAX_BYTES`.
-        Unreadable: It is a broken gzip file, MHTML file or webarchive.
+        TooLarge: It has more lines or markup than the limits.
     """
-    return Trial.model_validate(read(page, file=file, url=url, content_type=content_type).values)
-
-
-def trace(
-    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
-) -> TracedTrial:
-    """Read one saved study page like `parse`, with the source lines of each field in `spans`."""
-    parsed = read(page, file=file, url=url, content_type=content_type)
-    spans = {field: (first + 1, last + 1) for field, (first, last) in parsed.spans.items()}
-    return TracedTrial.model_validate(parsed.values | {"spans": spans})
-
-
-def read(
-    page: str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
-) -> ParsedPage:
-    """Read one saved study page into the values of a record; arguments and errors are those of `parse`."""
-    data = page.encode("utf-8", "backslashreplace") if isinstance(page, str) else page
-    text, warnings, own_url = pages.text_of(page, content_type=content_type)
-    url = url or own_url
+    text, warnings, own_url = decode(page)
+    url = page.url or own_url
     lines = lines_of(text)
     found = find_sections(lines, LAYOUT)
     state = ParseState(lines, found.form, complete=found.sections[-1].section is LAYOUT.sections[-1])
@@ -81,9 +69,9 @@ def read(
         "eligibility": _eligibility(state),
         "design": Design(**(dict.fromkeys(Design.model_fields) | state.design)) if state.design else None,
         "source": Source(
-            file=_escaped(file),
+            file=_escaped(page.file),
             url=_escaped(url and drop_referrer(url)),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=page.sha256 or hashlib.sha256(page.body).hexdigest(),
             form="full" if found.form == "full" else "stripped",
         ),
         "unparsed": tuple([UnparsedLine(line=index + 1, text=lines[index]) for index in unparsed]),
@@ -101,7 +89,6 @@ def _eligibility(state: ParseState) -> Eligibility:
     )
 
 
-_T = TypeVar("_T", bound=Trial)
 _EVIDENCE = {
     "title+sponsor": "sponsor",
     "title+summary": "brief summary",
@@ -109,14 +96,14 @@ _EVIDENCE = {
 }
 
 
-def with_matched_id(trial: _T, nct_id: str, matched_by: str) -> _T:
+def with_matched_id(trial: Trial, match: Match) -> Trial:
     """Give a record whose page shows no identifier the id that it was matched to by its title, and say so in it."""
-    evidence = _EVIDENCE.get(matched_by)
+    evidence = _EVIDENCE.get(match.kind)
     if evidence is None:
         return trial
     message = f"expected an NCT id on the page, found none; the id was matched by the registry's title and {evidence}"
     note = warning("nct_id_not_on_page", message, field="nct_id")
-    return trial.model_copy(update={"nct_id": nct_id, "warnings": (note, *trial.warnings)})
+    return trial.model_copy(update={"nct_id": match.nct_id, "warnings": (note, *trial.warnings)})
 
 
 def _escaped(name: str | None) -> str | None:

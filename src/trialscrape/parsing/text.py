@@ -1,16 +1,12 @@
-"""A page's bytes to its text: limit, gzip, kind of file, charset, and HTML or text, all decided by content."""
+"""A page's bytes to its text: charset, HTML or text, decided by content."""
 
 import codecs
-import gzip
-import io
 import re
-import zlib
-from collections.abc import Callable
 from typing import NamedTuple
 
-from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
+from trialscrape.errors import NotAStudyPage, TooLarge
+from trialscrape.page import Page
 from trialscrape.parsing import html
-from trialscrape.parsing.browser_files import SAVE_AGAIN, BrowserPage, read_mhtml, read_webarchive
 from trialscrape.records import PageWarning, warning
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -19,8 +15,9 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_LINES = 250_000
 """A page of more lines is refused: each may become a row of `unparsed`. Real ones have a few hundred."""
 
-_EXPECTED = "expected a study page as text or HTML"
-_GZIP = b"\x1f\x8b"
+EXPECTED = "expected a study page as text or HTML"
+SAVE_AGAIN = "save the study page itself, as HTML or as one .mhtml file"
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -30,64 +27,6 @@ _BOMS = (
 )
 
 
-class Kind(NamedTuple):
-    """A kind of file that is not a page as such.
-
-    Attributes:
-        first: Its first bytes.
-        name: Its name in a message.
-        advice: What to do with it.
-        read: Reads the page in it; None where such a file is refused.
-    """
-
-    first: re.Pattern[bytes]
-    name: str
-    advice: str
-    read: Callable[[bytes], BrowserPage] | None = None
-
-
-def _kind(first: bytes, name: str, advice: str, read: Callable[[bytes], BrowserPage] | None = None) -> Kind:
-    return Kind(re.compile(first, re.IGNORECASE | re.DOTALL), name, advice, read)
-
-
-_HEADER = rb"[a-z][a-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*+"
-_MAIL = rb"\s*(?:From [^\n]*\n)?(?:%b)*?(?:MIME-Version|Content-Type|Message-ID|Received):" % _HEADER
-_JSON = rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])"
-_HAR = rb"(?:\xef\xbb\xbf)?\s*\{\s*\"log\"\s*:"
-_ZIP = rb"PK\x03\x04"
-_UNPACK = "unpack it and give the files in it"
-KINDS = (
-    _kind(rb"bplist00", "a webarchive", "", read_webarchive),
-    _kind(_MAIL, "an MHTML file", "", read_mhtml),
-    _kind(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
-    _kind(_HAR, "a HAR file of a browser", SAVE_AGAIN),
-    _kind(_JSON, "JSON", SAVE_AGAIN),
-    _kind(rb"WARC/[0-9]\.", "a WARC archive", "'trialscrape store import FILE' reads it"),
-    _kind(
-        _ZIP + rb".{26}(?:archive/|datapackage|indexes/|pages/)",
-        "a WACZ archive",
-        "unpack it and read the files of its folder 'archive' with 'trialscrape store import FILE'",
-    ),
-    _kind(_ZIP + rb".{26}\[Content_Types\]", "an Office document", "save its text as a text file"),
-    _kind(_ZIP, "a ZIP archive", _UNPACK),
-    _kind(rb".{257}ustar", "a tar archive", _UNPACK),
-    _kind(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
-    _kind(rb"Rar!\x1a\x07", "a RAR archive", _UNPACK),
-    _kind(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 file", _UNPACK),
-    _kind(rb"\xfd7zXZ\x00", "an xz file", _UNPACK),
-    _kind(rb"\x28\xb5\x2f\xfd", "a Zstandard file", _UNPACK),
-    _kind(rb"PAR1[\x00-\x1f]", "a Parquet table", "write each page in it to a file"),
-    _kind(rb"SQLite format 3\x00", "an SQLite database that is no store", "write each page in it to a file"),
-    _kind(rb"%PDF-", "a PDF document", SAVE_AGAIN),
-    _kind(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", "save its text as a text file"),
-    _kind(rb"\{\\rtf", "an RTF document", "save its text as a text file"),
-    _kind(rb"\x89PNG", "a PNG image", SAVE_AGAIN),
-    _kind(rb"\xff\xd8\xff", "a JPEG image", SAVE_AGAIN),
-    _kind(rb"GIF8", "a GIF image", SAVE_AGAIN),
-)
-"""The first that matches decides; a file without a row is a page, as text or HTML."""
-
-_FIRST_BYTES = 64 * 1024
 _TAG = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
 _HTML_WITHIN = 1024  # characters; a saved response may have its headers above the page
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
@@ -128,28 +67,19 @@ class PageText(NamedTuple):
     url: str | None = None
 
 
-def text_of(page: str | bytes, *, content_type: str | None = None, limit: int = MAX_BYTES) -> PageText:
-    """Get the text of a page.
-
-    Args:
-        page: The page as somebody saved it: text, HTML, MHTML or a webarchive, as bytes plain or gzip.
-        content_type: The HTTP header that came with it.
-        limit: How many bytes it may have, decompressed; a str has those of its UTF-8.
+def decode(page: Page) -> PageText:
+    """Decode a page, and take the text out of it where it is HTML.
 
     Raises:
-        NotAStudyPage: It is a known other kind of file.
-        TooLarge: It is larger than the limit.
-        Unreadable: It is a broken gzip file, MHTML file or webarchive.
+        NotAStudyPage: It is still encoded for a mail or an address.
+        TooLarge: It has more lines or markup than the limits.
     """
-    if isinstance(page, str):
-        page, content_type = _escape_surrogates(page).encode(), "text/html; charset=utf-8"
-    saved = _unpack(page, limit)
-    source, warnings = _decode(saved.body, saved.charset or _charset_in(content_type))
+    source, warnings = _decode(page.body, _charset_in(page.content_type))
     text, url = html.read(_escape_surrogates(source)) if _is_html(source) else (source, None)
     if text.count("\n") > MAX_LINES:
         raise TooLarge(f"expected at most {MAX_LINES:,} lines, found {text.count(chr(10)) + 1:,}")
     _refuse_encoded(source, text)
-    return PageText(text, warnings, url or html.web_address(saved.url))
+    return PageText(text, warnings, url or html.web_address(page.location))
 
 
 def _is_html(text: str) -> bool:
@@ -164,28 +94,6 @@ def _escape_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     return text
-
-
-def _unpack(data: bytes, limit: int) -> BrowserPage:
-    packed = data.startswith(_GZIP)
-    if packed:
-        data = _gunzip(data, limit)
-    kind = next((kind for kind in KINDS if kind.first.match(data, 0, _FIRST_BYTES)), None)
-    if kind and not kind.read:
-        raise NotAStudyPage(f"{_EXPECTED}; found {kind.name}; {kind.advice}")
-    if len(data) > limit:
-        raise TooLarge(f"expected at most {limit:,} bytes{' after decompression' if packed else ''}, found more")
-    return kind.read(data) if kind and kind.read else BrowserPage(data)
-
-
-def _gunzip(data: bytes, limit: int) -> bytes:
-    """Decompress up to one byte more than the limit."""
-    try:
-        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
-    except EOFError as error:
-        raise Unreadable("expected a whole gzip file, found one that is cut") from error
-    except (OSError, zlib.error) as error:
-        raise Unreadable(f"expected a gzip file, found a broken one: {error}") from error
 
 
 def _charset_in(content_type: str | None) -> str | None:
@@ -286,7 +194,7 @@ def _refuse_encoded(source: str, text: str) -> None:
         found = "percent-encoded text, as it stands in an address or a script"
     else:
         return
-    raise NotAStudyPage(f"{_EXPECTED}; this looks like {found}; {SAVE_AGAIN}")
+    raise NotAStudyPage(f"{EXPECTED}; this looks like {found}; {SAVE_AGAIN}")
 
 
 def _is_quoted_printable(source: str, text: str) -> bool:

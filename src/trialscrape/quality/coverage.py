@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from trialscrape.errors import PageError
-from trialscrape.parsing import parser
 from trialscrape.records import Eligibility, Trial
-from trialscrape.sources import files as sources
+from trialscrape.results import PageResult
 
 _INCOMPLETE = frozenset({"cut_page", "stripped_page"})
 
 
 @dataclass(slots=True)
-class Survey:
+class Coverage:
     """Counts over pages.
 
     Attributes:
@@ -44,51 +42,38 @@ class Survey:
         return bool(self.failures or self.unknown or self.alarms or not self.pages)
 
 
-def survey(files: Iterable[str]) -> Survey:
-    """Look at every page."""
-    counts = Survey()
-    for file in files:
-        try:
-            for saved in sources.pages_in(file):
-                _look_at(counts, saved)
-        except PageError as error:
-            counts.pages += 1
-            counts.failures.append((file, error.outcome, error.message))
+def measure_coverage(results: Iterable[PageResult]) -> Coverage:
+    """Count over the results of pages."""
+    counts = Coverage()
+    for result in results:
+        counts.pages += 1
+        if result.trial:
+            _add(counts, result, result.trial)
+        else:
+            counts.failures.append((result.file, result.outcome, result.message or ""))
     return counts
 
 
-def _look_at(counts: Survey, saved: sources.Saved) -> None:
-    counts.pages += 1
-    try:
-        reading = parser.read(saved.page, content_type=saved.content_type)
-    except PageError as error:
-        counts.failures.append((saved.file, error.outcome, error.message))
-    else:
-        _add(counts, saved.file, reading)
-
-
-def _add(counts: Survey, file: str, reading: parser.ParsedPage) -> None:
-    values = reading.values
-    counts.lines += reading.filled
-    counts.unparsed += len(values["unparsed"])
-    for line in values["unparsed"]:
-        counts.places.setdefault(("unparsed", line.text), f"{file}:{line.line}")
-    codes = {warning.code for warning in values["warnings"]}
-    counts.unknown += 0 if codes & _INCOMPLETE else len(values["unparsed"])
-    for warning in values["warnings"]:
+def _add(counts: Coverage, result: PageResult, trial: Trial) -> None:
+    counts.lines += result.lines
+    counts.unparsed += len(trial.unparsed)
+    for line in trial.unparsed:
+        counts.places.setdefault(("unparsed", line.text), f"{result.file}:{line.line}")
+    codes = {warning.code for warning in trial.warnings}
+    counts.unknown += 0 if codes & _INCOMPLETE else len(trial.unparsed)
+    for warning in trial.warnings:
         counts.alarms += warning.severity == "alarm"
         key = (warning.code, warning.message)
         counts.warnings[key] += 1
-        counts.places.setdefault(key, f"{file}:{warning.line}" if warning.line else file)
-    for name in Trial.model_fields:
-        value = values.get(name)
+        counts.places.setdefault(key, f"{result.file}:{warning.line}" if warning.line else result.file)
+    for name, value in trial:
         if isinstance(value, Eligibility):
-            value = (*value.inclusion, *value.exclusion, *value.unassigned)
+            value = (*value.inclusion, *value.exclusion, *value.unassigned)  # noqa: PLW2901  empty where there is none
         counts.filled[name] += value not in (None, ())
 
 
-def report(counts: Survey, *, skipped: int = 0) -> Iterator[str]:
-    """Write the survey as lines of text, and how many files and folders were skipped."""
+def report(counts: Coverage, *, skipped: int = 0) -> Iterator[str]:
+    """Write the counts as lines of text, and how many files and folders were skipped."""
     read = counts.pages - len(counts.failures)
     share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
     yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"

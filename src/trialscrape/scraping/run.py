@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from trialscrape.addresses import mask_passwords
+from trialscrape.engines import parse
 from trialscrape.errors import PageError
 from trialscrape.fetching.fetcher import Fetched, Fetcher, Validators
-from trialscrape.parsing import parser
+from trialscrape.page import Match as PageMatch
+from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.client import LookAhead, RegistryAnswer
 from trialscrape.scraping.ids import is_like_nct_id
@@ -326,7 +328,7 @@ class _LookUp:
     def accept(self, found: "_Found", match: Match, message: str | None = None) -> Scraped:
         """Keep the match, and end with the record."""
         self.matched = (found.page.url, match)
-        trial = parser.with_matched_id(found.trial, match.nct_id, match.matched_by)
+        trial = with_matched_id(found.trial, PageMatch(match.matched_by, match.nct_id))
         if match.matched_by == "current_nct_id":
             message = f"{self.asked} is an old id; the registry's current one is {trial.nct_id}"
         message = "; ".join(filter(None, (message, self.told(found))))
@@ -418,7 +420,7 @@ def _is_harmless(page: Page) -> bool:
 
 
 def _parse(page: Page) -> Trial:
-    return parser.parse(page.body, url=page.final_url, content_type=page.content_type)
+    return parse(page.body, url=page.final_url, content_type=page.content_type)
 
 
 def _is_young(page: Page, settings: Settings) -> bool:

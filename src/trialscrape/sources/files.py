@@ -4,33 +4,19 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from heapq import merge
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
 from trialscrape.errors import Unreadable
+from trialscrape.page import Page
 from trialscrape.parsing.text import MAX_BYTES
-from trialscrape.store.store import Match, Store, StoreError, is_store
+from trialscrape.sources.containers import FIRST_BYTES, find_container
 
 STDIN = "-"
-
-
-class Saved(NamedTuple):
-    """A page that somebody saved.
-
-    Attributes:
-        file: Its file as given; `store!address` in a store.
-        page: Its bytes.
-        url: Its address, if known.
-        content_type: The HTTP header that it was served with, if known.
-        match: How a store knows whose page it is.
-    """
-
-    file: str
-    page: bytes
-    url: str | None = None
-    content_type: str | None = None
-    match: Match | None = None
 
 
 # Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
@@ -170,38 +156,39 @@ def _is_own_output(path: Path) -> bool:
         return False
 
 
-def pages_in(file: str) -> Iterator[Saved]:
-    """Read the page of a file, or of stdin for `-`; or every page that a store keeps, in its latest version.
+def pages_in(file: str) -> Iterator[Page]:
+    """Read the page of a file, or of stdin for `-`; or every page of a container that has many.
+
+    The body of a page may still have a container of its own around it: `containers.unwrap` takes it out.
 
     Raises:
         Unreadable: It is missing, no file, or cannot be read.
     """
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
-    if not is_store(file):
-        yield Saved(name, _read(file))
-        return
-    try:
-        with Store.open(file, lock=False) as store:
-            for page in store.pages():
-                match = store.match_of(page.version_id)
-                yield Saved(f"{name}!{page.url}", page.body, page.final_url, page.content_type, match)
-    except StoreError as error:
-        raise Unreadable(str(error)) from error
+    with _opened(file) as stream:
+        data = stream.read(FIRST_BYTES)
+        container = find_container(data) if file != STDIN else None
+        if container is None or container.pages is None:
+            # One byte more than a page may have: by its first bytes it may be more than too large.
+            yield Page(data + stream.read(MAX_BYTES + 1 - len(data)), file=name)
+            return
+    for page in container.pages(file):
+        yield replace(page, file=f"{name}!{page.file}")
 
 
-def _read(file: str) -> bytes:
-    """Read a file up to one byte more than a page may have: by its first bytes it may be more than too large."""
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    # No Path here: it interns the names of all files that a run looks at, in a table that only grows.
     try:
         if file == STDIN:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
-        elif os.path.isdir(file):  # noqa: PTH112  as above
+            yield sys.stdin.buffer if sys.stdin else BytesIO()
+            return
+        if os.path.isdir(file):  # noqa: PTH112  as above
             raise Unreadable("expected a folder that can be read and has files in it")
-        elif os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as in `is_store`
+        if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as above
             raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
-        else:
-            with open(file, "rb") as stream:  # noqa: PTH123  as in `is_store`
-                data = stream.read(MAX_BYTES + 1)
+        with open(file, "rb") as stream:  # noqa: PTH123  as above
+            yield stream
     except (OSError, ValueError) as error:
         raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
-    return data

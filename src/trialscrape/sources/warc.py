@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.files import whole_file
+from trialscrape.exports.files import atomic_write
 from trialscrape.scraping.sitemap import slug_of
 from trialscrape.store.store import Fetched, Page, Store, StoreError
 
@@ -94,7 +94,7 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
     writers = _warcio("warcwriter")
     path = Path(path)
     count = 0
-    with whole_file(path) as out:
+    with atomic_write(path) as out:
         writer = writers.WARCWriter(out, gzip=path.name.endswith(".gz"))
         for page in store.all_versions():
             if not count:

@@ -1,0 +1,50 @@
+"""The commands that look at pages or at the record: `check`, `show`, `schema`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from trialscrape.cli.console import fail_usage, printable, progress, tell
+from trialscrape.cli.display import display
+from trialscrape.cli.options import Paths, find_files
+from trialscrape.engines import map_pages, read_page
+from trialscrape.quality.coverage import measure_coverage, report
+from trialscrape.records import TracedTrial, Trial
+
+
+def check(paths: Paths) -> None:
+    """Tell how much of the pages is understood, what is unknown, and which fields are filled how often.
+
+    Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
+    """
+    files = find_files(paths)
+    with progress() as bar:
+        counts = measure_coverage(map_pages(read_page, bar.track(files, description="pages")))
+    for line in report(counts, skipped=files.skipped):
+        print(printable(line))
+    if counts.alarm:
+        raise typer.Exit(1)
+
+
+def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved page, or - for stdin.")]) -> None:
+    """Show one record for a person."""
+    find_files([path])
+    if Path(path).is_dir():
+        fail_usage(f"expected one page, found the folder {path}")
+    result = next(map_pages(read_page, [path]))
+    if not result.trial:
+        tell(f"{result.file}: {result.outcome}: {result.message}")
+        raise typer.Exit(1)
+    Console(markup=False, highlight=False).print(display(result.trial))
+
+
+def schema(
+    *,
+    spans: Annotated[bool, typer.Option("--spans", help="The schema of records with spans.")] = False,
+) -> None:
+    """Print the JSON Schema of a record."""
+    model = TracedTrial if spans else Trial
+    print(json.dumps(model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))
