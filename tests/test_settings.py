@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 import trialscrape
-from trialscrape.settings import Settings, SettingsError, parse_age
+from trialscrape.errors import SettingsError
+from trialscrape.settings import Settings, parse_age
 
 
 def test_the_defaults_are_polite() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         NotAStudyPage,
         PageError,
         Rejected,
+        SettingsError,
         SeveralPages,
         TooLarge,
         TrialscrapeError,
@@ -40,20 +41,20 @@ if TYPE_CHECKING:
         UnparsedLine,
     )
     from trialscrape.scraping.run import Scraped, scrape
-    from trialscrape.settings import Settings, SettingsError
+    from trialscrape.settings import Settings
     from trialscrape.store.store import Store, StoreError
 
 __version__ = "0.2.0"
 
 _MENU = {
-    "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
+    "errors": "NotAStudyPage PageError Rejected SettingsError SeveralPages TooLarge TrialscrapeError Unreadable",
     "engines": "Outcome parse_files",
     "parsing.parser": "parse trace",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
     "scraping.run": "Scraped scrape",
-    "settings": "Settings SettingsError",
+    "settings": "Settings",
     "store.store": "Store StoreError",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from trialscrape.addresses import mask_passwords
-from trialscrape.errors import TrialscrapeError
+from trialscrape.errors import SettingsError
 
 PREFIX = "TRIALSCRAPE_"
 # The first is an option of the commands only, the second tells the project's own tests where real pages lie.
@@ -24,10 +24,6 @@ _NO_SETTINGS = {"TRIALSCRAPE_STORE", "TRIALSCRAPE_REAL_PAGES"}
 # Nine digits of days are the longest that a timedelta holds.
 _AGE = re.compile(r"([0-9]{1,5})([dhm])", re.ASCII)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-
-
-class SettingsError(TrialscrapeError):
-    """A setting that cannot be used; the message names it, what was expected and what was found."""
 
 
 def parse_age(text: str) -> timedelta:

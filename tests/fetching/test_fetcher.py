@@ -35,9 +35,10 @@ from support.network import (
     raw_page,
     raw_server,
 )
-from trialscrape.errors import TrialscrapeError
-from trialscrape.fetching.fetcher import Fetched, Fetcher, Stopped, Validators
-from trialscrape.fetching.transport import trace_of
+from trialscrape.errors import Stopped
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.fetching.responses import Response, Validators
+from trialscrape.fetching.transport import trace_head
 from trialscrape.settings import Settings
 from trialscrape.testing.replica import Fault, Replica
 
@@ -48,7 +49,7 @@ def replica() -> Iterator[Replica]:
         yield running
 
 
-def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Fetched:
+def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Response:
     with Fetcher(quick(replica.url, **changes)) as fetcher:
         return fetcher.get(replica.url + path)
 
@@ -62,13 +63,19 @@ def paths(replica: Replica) -> list[str]:
 
 
 def test_a_page_comes_whole_with_its_validators(replica: Replica) -> None:
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.status, fetched.body, fetched.attempts, fetched.message) == ("ok", 200, PAGE, 1, "")
-    assert fetched.url == fetched.final_url == replica.url + PATH
-    assert "body" not in repr(fetched)
-    assert fetched.content_type == "text/html; charset=utf-8"
-    assert fetched.etag
-    assert fetched.last_modified == "Thu, 01 Jan 2026 00:00:00 GMT"
+    response = fetch(replica)
+    assert (response.result, response.status, response.body, response.attempts, response.message) == (
+        "ok",
+        200,
+        PAGE,
+        1,
+        "",
+    )
+    assert response.url == response.final_url == replica.url + PATH
+    assert "body" not in repr(response)
+    assert response.content_type == "text/html; charset=utf-8"
+    assert response.etag
+    assert response.last_modified == "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
 def test_the_agent_is_honest_and_takes_only_what_it_can_bound(replica: Replica) -> None:
@@ -102,17 +109,17 @@ def test_an_unchanged_page_is_not_sent_again(replica: Replica, which: str) -> No
 
 def test_a_validator_that_no_header_can_hold_is_left_out(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
-        fetched = fetcher.get(replica.url + PATH, validators=Validators(etag='"a\r\nX-Y: z"', last_modified="é"))
-    assert fetched.result == "ok"
+        response = fetcher.get(replica.url + PATH, validators=Validators(etag='"a\r\nX-Y: z"', last_modified="é"))
+    assert response.result == "ok"
     assert not {"x-y", "if-none-match", "if-modified-since"} & set(replica.requests[-1].headers)
 
 
 @pytest.mark.parametrize("status", [204, 304, 400, 403, 404, 410, 418])
 def test_another_status_is_told_and_not_retried(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status, body=b"" if status in (204, 304) else b"no")
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.status, fetched.body, fetched.attempts) == ("http_status", status, b"", 1)
-    assert f"expected a page at {replica.url}{PATH}, found HTTP {status} " in fetched.message
+    response = fetch(replica)
+    assert (response.result, response.status, response.body, response.attempts) == ("http_status", status, b"", 1)
+    assert f"expected a page at {replica.url}{PATH}, found HTTP {status} " in response.message
 
 
 def test_many_missing_pages_use_one_connection(replica: Replica) -> None:
@@ -142,10 +149,10 @@ def test_many_missing_pages_use_one_connection(replica: Replica) -> None:
 )
 def test_an_impossible_address_is_a_result_and_no_exception(url: str) -> None:
     with Fetcher(quick("http://127.0.0.1", retries=0)) as fetcher:
-        fetched = fetcher.get(url)
-        assert fetcher.robots(url).result == "network_error"
-    assert (fetched.result, fetched.url, fetched.body) == ("network_error", url, b"")
-    assert "expected" in fetched.message
+        response = fetcher.get(url)
+        assert fetcher.get_robots(url).result == "network_error"
+    assert (response.result, response.url, response.body) == ("network_error", url, b"")
+    assert "expected" in response.message
 
 
 @pytest.mark.parametrize(
@@ -162,11 +169,11 @@ def test_an_impossible_address_is_a_result_and_no_exception(url: str) -> None:
 def test_a_host_or_port_that_cannot_be_is_not_asked(url: str, *, possible: bool) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(PAGE)))
     with Fetcher(quick("http://site.example"), transport=transport) as fetcher:
-        fetched = fetcher.get(url)
+        response = fetcher.get(url)
     if possible:
-        assert fetched.result == "ok"
+        assert response.result == "ok"
     else:
-        assert fetched.message == (
+        assert response.message == (
             f"expected an address as https://ctv.veeva.com/study/<slug>, found {url!r}; its host or port cannot exist"
         )
 
@@ -174,11 +181,11 @@ def test_a_host_or_port_that_cannot_be_is_not_asked(url: str, *, possible: bool)
 @pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1/", "http://:secret@127.0.0.1:99999/", "ftp://secret@a/"])
 def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
     with Fetcher(quick("http://127.0.0.1", retries=0)) as fetcher:
-        fetched, robots = fetcher.get(url), fetcher.robots(url)
-    assert (fetched.result, robots.result, fetched.attempts) == ("network_error", "network_error", 0)
-    assert "secret" not in f"{fetched} {robots}"
-    assert "://***@" in fetched.message
-    assert fetched.url == fetched.final_url == url.replace(url.partition("://")[2].partition("@")[0], "***")
+        response, robots = fetcher.get(url), fetcher.get_robots(url)
+    assert (response.result, robots.result, response.attempts) == ("network_error", "network_error", 0)
+    assert "secret" not in f"{response} {robots}"
+    assert "://***@" in response.message
+    assert response.url == response.final_url == url.replace(url.partition("://")[2].partition("@")[0], "***")
 
 
 # Faults that may pass
@@ -187,16 +194,16 @@ def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
 def test_a_server_error_that_passes_is_waited_out(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status, times=2)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("ok", PAGE, 3)
+    response = fetch(replica)
+    assert (response.result, response.body, response.attempts) == ("ok", PAGE, 3)
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
 def test_a_server_error_that_stays_is_told_after_the_retries(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.status, fetched.body, fetched.attempts) == ("server_error", status, b"", 4)
-    assert fetched.message.endswith("; try again later (asked 4 times)")
+    response = fetch(replica)
+    assert (response.result, response.status, response.body, response.attempts) == ("server_error", status, b"", 4)
+    assert response.message.endswith("; try again later (asked 4 times)")
     assert len(paths(replica)) == 4
 
 
@@ -219,25 +226,25 @@ BROKEN = {
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 def test_half_a_page_is_never_given_out(replica: Replica, fault: Fault) -> None:
     replica.faults[PATH] = fault
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("network_error", b"", 4)
-    assert fetched.message.startswith(f"expected the whole of {replica.url}{PATH}, found ")
+    response = fetch(replica)
+    assert (response.result, response.body, response.attempts) == ("network_error", b"", 4)
+    assert response.message.startswith(f"expected the whole of {replica.url}{PATH}, found ")
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 def test_a_broken_page_is_asked_for_again(replica: Replica, fault: Fault) -> None:
     replica.faults[PATH] = replace(fault, times=2)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("ok", PAGE, 3)
+    response = fetch(replica)
+    assert (response.result, response.body, response.attempts) == ("ok", PAGE, 3)
 
 
 def test_a_refused_connection_is_retried_and_told() -> None:
     with Fetcher(quick("http://127.0.0.1")) as fetcher:
         with Replica(SITE) as replica:
             assert fetcher.get(replica.url + PATH).result == "ok"
-        fetched = fetcher.get(replica.url + "/study/another")
-    assert (fetched.result, fetched.body, fetched.attempts) == ("network_error", b"", 4)
-    assert fetched.message.endswith("Connection refused); try again later (asked 4 times)")
+        response = fetcher.get(replica.url + "/study/another")
+    assert (response.result, response.body, response.attempts) == ("network_error", b"", 4)
+    assert response.message.endswith("Connection refused); try again later (asked 4 times)")
 
 
 @pytest.mark.parametrize(
@@ -260,10 +267,10 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once(
         asked.append(path)
 
     with raw_server(answer, context) as url, Fetcher(quick(url)) as fetcher:
-        fetched = fetcher.get(url + PATH)
-        found = fetcher.robots(url)
-    assert (fetched.result, fetched.body, asked) == ("network_error", b"", [])
-    assert fetched.message == f"{url}{PATH} was not asked for: {found.message}"
+        response = fetcher.get(url + PATH)
+        found = fetcher.get_robots(url)
+    assert (response.result, response.body, asked) == ("network_error", b"", [])
+    assert response.message == f"{url}{PATH} was not asked for: {found.message}"
     assert found.message == (
         f"its robots.txt must be read first; expected the whole of {url}/robots.txt, found a certificate that is not "
         f"trusted ({reason}); look at the address in a browser"
@@ -280,7 +287,7 @@ def test_a_broken_handshake_is_tried_again(tmp_path: Path) -> None:
 
     context.sni_callback = refuse
     with raw_server(lambda *_: None, context) as url, Fetcher(quick(url)) as fetcher:
-        found = fetcher.robots(url.replace("127.0.0.1", "localhost"))
+        found = fetcher.get_robots(url.replace("127.0.0.1", "localhost"))
     assert (found.result, handshakes) == ("network_error", ["localhost"] * 4)
     assert found.message.endswith("try again later (asked 4 times)")
 
@@ -393,7 +400,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_told(status: str, attempts: int) -> No
     with proxy_server(heads, refusal) as proxy:
         settings = quick("https://site.example", proxy=proxy.replace("//", "//me:secret@"))
         with Fetcher(settings) as fetcher:
-            found = fetcher.robots(settings.site)
+            found = fetcher.get_robots(settings.site)
     masked = proxy.replace("//", "//***@")
     again = f" (asked {attempts} times)" if attempts > 1 else ""
     assert (found.result, len(heads)) == ("network_error", attempts)
@@ -408,7 +415,7 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
     with raw_server(lambda *_: None) as gone:
         pass
     with Fetcher(quick("http://site.example", proxy=gone, retries=0)) as fetcher:
-        found = fetcher.robots("http://site.example")
+        found = fetcher.get_robots("http://site.example")
     assert found.message.startswith(
         "its robots.txt must be read first; expected the whole of http://site.example/robots.txt through the proxy "
         f"{gone}, found a broken connection ("
@@ -417,7 +424,7 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
 
 def test_a_request_is_sent_when_its_host_has_the_head_and_not_its_proxy() -> None:
     sent: list[str] = []
-    trace = trace_of(lambda: sent.append("sent"))
+    trace = trace_head(lambda: sent.append("sent"))
     for method, times in ((b"CONNECT", 0), (b"GET", 1)):
         trace("http11.send_request_headers.started", {"request": httpcore.Request(method, "https://site.example")})
         assert len(sent) == 0
@@ -429,7 +436,7 @@ def test_a_request_is_sent_when_its_host_has_the_head_and_not_its_proxy() -> Non
 # 429 and Retry-After
 
 
-def fetch_warped(replica: Replica, **changes: Any) -> tuple[Fetched, WarpClock]:
+def fetch_warped(replica: Replica, **changes: Any) -> tuple[Response, WarpClock]:
     warp = WarpClock()
     with Fetcher(quick(replica.url, **changes), sleep=warp.sleep, clock=warp.clock) as fetcher:
         return fetcher.get(replica.url + PATH), warp
@@ -439,8 +446,8 @@ def fetch_warped(replica: Replica, **changes: Any) -> tuple[Fetched, WarpClock]:
 @pytest.mark.parametrize(("wanted", "least", "most"), [(2, 2, 2.1), ("1.5", 1.5, 1.6), ("date+30", 29, 30.1)])
 def test_retry_after_is_waited_out(replica: Replica, status: int, wanted: int | str, least: float, most: float) -> None:
     replica.faults[PATH] = Fault(status=status, retry_after=wanted, times=1)
-    fetched, warp = fetch_warped(replica)
-    assert (fetched.result, fetched.attempts) == ("ok", 2)
+    response, warp = fetch_warped(replica)
+    assert (response.result, response.attempts) == ("ok", 2)
     assert least <= max(warp.sleeps) <= most
 
 
@@ -454,8 +461,8 @@ def test_retry_after_is_waited_out_in_real_seconds(replica: Replica) -> None:
 def test_retry_after_is_a_date_of_the_servers_clock(replica: Replica) -> None:
     wrong = {"Date": "Thu, 01 Jan 2015 00:00:00 GMT", "Retry-After": "Thu, 01 Jan 2015 00:00:40 GMT"}
     replica.faults[PATH] = Fault(status=429, headers=wrong, times=1)
-    fetched, warp = fetch_warped(replica)
-    assert fetched.result == "ok"
+    response, warp = fetch_warped(replica)
+    assert response.result == "ok"
     assert 40 <= max(warp.sleeps) < 40.1
 
 
@@ -474,16 +481,16 @@ def test_a_date_without_zone_or_date_header_is_read() -> None:
 @pytest.mark.parametrize("wanted", [None, "soon", "-5", "nan", "inf", "", "1e9", "Foo, 99 Bar 2026 99:99:99 GMT"])
 def test_without_a_readable_retry_after_the_wait_doubles(replica: Replica, wanted: str | None) -> None:
     replica.faults[PATH] = Fault(status=429, retry_after=wanted, times=3)
-    fetched, warp = fetch_warped(replica, backoff=10.0, backoff_limit=1000.0, rate=1e6)
-    assert (fetched.result, fetched.attempts) == ("ok", 4)
+    response, warp = fetch_warped(replica, backoff=10.0, backoff_limit=1000.0, rate=1e6)
+    assert (response.result, response.attempts) == ("ok", 4)
     waits = [seconds for seconds in warp.sleeps if seconds > 1]
     assert [10 * 2**retry <= waits[retry] <= 10 * 2**retry + 10 for retry in range(3)] == [True] * 3
 
 
 def test_the_wait_does_not_double_without_end(replica: Replica) -> None:
     replica.faults[PATH] = Fault(status=429, times=3)
-    fetched, warp = fetch_warped(replica, backoff=10.0, backoff_limit=15.0)
-    assert (fetched.result, fetched.attempts) == ("ok", 4)
+    response, warp = fetch_warped(replica, backoff=10.0, backoff_limit=15.0)
+    assert (response.result, response.attempts) == ("ok", 4)
     waits = [seconds for seconds in warp.sleeps if seconds > 1]
     assert [least <= wait <= least + 10 for least, wait in zip((10, 15, 15), waits, strict=True)] == [True] * 3
 
@@ -497,9 +504,9 @@ def test_retry_after_never_shortens_the_wait(replica: Replica) -> None:
 @pytest.mark.parametrize("wanted", [None, 2, "date+2"])
 def test_429_for_ever_is_rate_limited_and_bounded(replica: Replica, wanted: int | str | None) -> None:
     replica.faults[PATH] = Fault(status=429, retry_after=wanted)
-    fetched, warp = fetch_warped(replica)
-    assert (fetched.result, fetched.status, fetched.body, fetched.attempts) == ("rate_limited", 429, b"", 4)
-    assert fetched.message == (
+    response, warp = fetch_warped(replica)
+    assert (response.result, response.status, response.body, response.attempts) == ("rate_limited", 429, b"", 4)
+    assert response.message == (
         f"expected a page at {replica.url}{PATH}, found HTTP 429 Too Many Requests; try again later (asked 4 times)"
     )
     assert sum(warp.sleeps) < 10
@@ -513,10 +520,12 @@ def test_a_pause_beyond_the_limit_ends_the_asking(
     replica.faults[PATH] = Fault(status=status, retry_after=wanted, times=1)
     warp = WarpClock()
     with Fetcher(quick(replica.url), sleep=warp.sleep, clock=warp.clock) as fetcher:
-        fetched = fetcher.get(replica.url + PATH)
+        response = fetcher.get(replica.url + PATH)
         later = fetcher.get(replica.url + "/study/another")
-    assert (fetched.result, fetched.attempts) == (result, 1)
-    assert fetched.message.startswith("expected that 127.0.0.1 can be asked again within 120 s, found that it asks for")
+    assert (response.result, response.attempts) == (result, 1)
+    assert response.message.startswith(
+        "expected that 127.0.0.1 can be asked again within 120 s, found that it asks for"
+    )
     assert (later.result, later.attempts) == ("rate_limited", 0)
     assert paths(replica) == [PATH]
 
@@ -538,26 +547,26 @@ def test_a_pause_holds_for_the_whole_host_and_no_other(replica: Replica) -> None
 def test_late_headers_end_in_timeout(replica: Replica) -> None:
     replica.faults[PATH] = Fault(delay=60)
     before = time.monotonic()
-    fetched = fetch(replica, retries=1)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("timeout", b"", 2)
+    response = fetch(replica, retries=1)
+    assert (response.result, response.body, response.attempts) == ("timeout", b"", 2)
     assert 0.6 <= time.monotonic() - before < 1.5
-    assert "found no end in time (0.3 s for the next bytes, 0.6 s in all)" in fetched.message
+    assert "found no end in time (0.3 s for the next bytes, 0.6 s in all)" in response.message
 
 
 @pytest.mark.parametrize("head", [False, True])
 def test_a_byte_now_and_then_ends_in_timeout(replica: Replica, *, head: bool) -> None:
     replica.faults[PATH] = Fault(drip=0.1, drip_head=head)
     before = time.monotonic()
-    fetched = fetch(replica, retries=0)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("timeout", b"", 1)
+    response = fetch(replica, retries=0)
+    assert (response.result, response.body, response.attempts) == ("timeout", b"", 1)
     assert 0.6 <= time.monotonic() - before < 1.2
 
 
 def test_the_total_timeout_ends_a_read_that_may_take_longer(replica: Replica) -> None:
     replica.faults[PATH] = Fault(delay=60)
     before = time.monotonic()
-    fetched = fetch(replica, retries=0, read_timeout=30.0)
-    assert fetched.result == "timeout"
+    response = fetch(replica, retries=0, read_timeout=30.0)
+    assert response.result == "timeout"
     assert 0.6 <= time.monotonic() - before < 1.2
 
 
@@ -571,23 +580,23 @@ def test_a_dripping_body_of_an_error_is_not_waited_for(replica: Replica) -> None
 def test_a_long_body_of_an_error_is_not_read(replica: Replica) -> None:
     replica.faults[PATH] = Fault(status=404, size=1_000_000_000_000)
     before = time.monotonic()
-    fetched, peak = peak_of(replica)
+    response, peak = peak_of(replica)
     assert time.monotonic() - before < 10
-    assert (fetched.result, fetched.attempts) == ("http_status", 1)
+    assert (response.result, response.attempts) == ("http_status", 1)
     assert peak < 2_000_000
 
 
 def test_no_step_begins_after_the_deadline(replica: Replica) -> None:
     with Fetcher(quick(replica.url, total_timeout=1e-9, retries=0)) as fetcher:
-        found = fetcher.robots(replica.url)
+        found = fetcher.get_robots(replica.url)
     assert (found.result, found.answered, replica.requests) == ("blocked_by_robots", False, [])
     assert "found no end in time" in found.message
 
 
 def test_a_page_that_is_slow_once_is_had(replica: Replica) -> None:
     replica.faults[PATH] = Fault(delay=60, times=1)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.attempts) == ("ok", 2)
+    response = fetch(replica)
+    assert (response.result, response.attempts) == ("ok", 2)
 
 
 # Redirects
@@ -596,20 +605,20 @@ def test_a_page_that_is_slow_once_is_had(replica: Replica) -> None:
 def test_a_redirect_on_the_site_is_followed(replica: Replica) -> None:
     replica.faults["/study/old"] = Fault(redirect=PATH, status=301)
     replica.faults["/study/older"] = Fault(redirect=replica.url + "/study/old", status=308)
-    fetched = fetch(replica, "/study/older")
-    assert (fetched.result, fetched.body, fetched.attempts) == ("ok", PAGE, 3)
-    assert (fetched.url, fetched.final_url) == (replica.url + "/study/older", replica.url + PATH)
+    response = fetch(replica, "/study/older")
+    assert (response.result, response.body, response.attempts) == ("ok", PAGE, 3)
+    assert (response.url, response.final_url) == (replica.url + "/study/older", replica.url + PATH)
 
 
 @pytest.mark.parametrize(("count", "result"), [(5, "ok"), (6, "network_error")])
 def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, result: str) -> None:
     for number in range(count):
         replica.faults[f"/study/{number}"] = Fault(redirect=f"/study/{number + 1}" if number + 1 < count else PATH)
-    fetched = fetch(replica, "/study/0")
-    assert (fetched.result, fetched.attempts) == (result, 6)
+    response = fetch(replica, "/study/0")
+    assert (response.result, response.attempts) == (result, 6)
     if count == 6:
-        assert fetched.body == b""
-        assert fetched.message == (
+        assert response.body == b""
+        assert response.message == (
             f"expected a page or a redirect within {replica.url}, found that {replica.url}/study/5 is reached after 5 "
             "redirects and redirects again; look at it in a browser"
         )
@@ -631,10 +640,15 @@ def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, r
 def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, found: str) -> None:
     host = replica.url.removeprefix("http://")
     replica.faults[PATH] = Fault(redirect=there.format(host=host))
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.status, fetched.body, fetched.attempts) == ("network_error", fetched.status, b"", 1)
-    assert found.format(host=host) in fetched.message
-    assert "pw" not in fetched.message
+    response = fetch(replica)
+    assert (response.result, response.status, response.body, response.attempts) == (
+        "network_error",
+        response.status,
+        b"",
+        1,
+    )
+    assert found.format(host=host) in response.message
+    assert "pw" not in response.message
 
 
 def test_a_redirect_elsewhere_is_told(replica: Replica) -> None:
@@ -678,10 +692,10 @@ def test_the_search_is_never_asked_for(replica: Replica, there: str) -> None:
     target = there.format(host=replica.url.removeprefix("http://"))
     replica.faults["/robots.txt"] = Fault(body="User-agent: *\nAllow: /\n")
     replica.faults[PATH] = Fault(redirect=target)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.attempts) == ("blocked_by_robots", 1)
+    response = fetch(replica)
+    assert (response.result, response.attempts) == ("blocked_by_robots", 1)
     assert paths(replica) == [PATH]
-    assert "/study-search is never asked for" in fetched.message
+    assert "/study-search is never asked for" in response.message
 
 
 def test_dots_are_resolved_before_an_address_is_asked_for(replica: Replica) -> None:
@@ -698,15 +712,15 @@ def test_dots_are_resolved_before_an_address_is_asked_for(replica: Replica) -> N
 # Size
 
 
-def peak_of(replica: Replica, **changes: Any) -> tuple[Fetched, int]:
+def peak_of(replica: Replica, **changes: Any) -> tuple[Response, int]:
     """Fetch, and return the most bytes that were in use at once beyond those before."""
     with Fetcher(quick(replica.url, total_timeout=20.0, read_timeout=5.0, **changes)) as fetcher:
-        fetcher.robots(replica.url)
+        fetcher.get_robots(replica.url)
         tracemalloc.start()
-        fetched = fetcher.get(replica.url + PATH)
+        response = fetcher.get(replica.url + PATH)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    return fetched, peak
+    return response, peak
 
 
 @pytest.mark.parametrize(
@@ -720,9 +734,9 @@ def peak_of(replica: Replica, **changes: Any) -> tuple[Fetched, int]:
 )
 def test_a_huge_body_is_too_large_and_takes_no_memory(replica: Replica, fault: Fault) -> None:
     replica.faults[PATH] = fault
-    fetched, peak = peak_of(replica, body_limit=2_000_000)
-    assert (fetched.result, fetched.body, fetched.attempts) == ("too_large", b"", 1)
-    assert fetched.message == (
+    response, peak = peak_of(replica, body_limit=2_000_000)
+    assert (response.result, response.body, response.attempts) == ("too_large", b"", 1)
+    assert response.message == (
         f"expected the whole of {replica.url}{PATH}, found more than 2000000 bytes; "
         "raise the body limit if that is right"
     )
@@ -756,8 +770,8 @@ def packed(coding: str, body: bytes) -> bytes:
 def test_the_limit_is_exact_and_compression_included(replica: Replica, form: str, body: bytes, room: int) -> None:
     coding = {"raw": "deflate", "members": "gzip"}.get(form, form)
     replica.faults[PATH] = Fault(body=packed(form, body), headers={"Content-Encoding": coding})
-    fetched = fetch(replica, body_limit=len(body) + room, total_timeout=5.0)
-    assert (fetched.result, fetched.body) == (("ok", body) if room == 0 else ("too_large", b""))
+    response = fetch(replica, body_limit=len(body) + room, total_timeout=5.0)
+    assert (response.result, response.body) == (("ok", body) if room == 0 else ("too_large", b""))
 
 
 def test_a_caller_may_set_another_limit(replica: Replica) -> None:
@@ -769,8 +783,8 @@ def test_a_caller_may_set_another_limit(replica: Replica) -> None:
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
 def test_an_empty_body_is_whole(replica: Replica, headers: dict[str, str]) -> None:
     replica.faults[PATH] = Fault(body=b"", headers=headers)
-    fetched = fetch(replica)
-    assert (fetched.result, fetched.body) == ("ok", b"")
+    response = fetch(replica)
+    assert (response.result, response.body) == ("ok", b"")
 
 
 # robots.txt
@@ -783,10 +797,10 @@ def robots(text: str | bytes, **more: Any) -> Fault:
 def test_what_robots_forbids_is_not_asked_for(replica: Replica) -> None:
     replica.faults["/robots.txt"] = robots("User-agent: *\nDisallow: /study/an-\n")
     with Fetcher(quick(replica.url)) as fetcher:
-        fetched = fetcher.get(replica.url + PATH)
+        response = fetcher.get(replica.url + PATH)
         other = fetcher.get(replica.url + "/study/other")
-    assert (fetched.result, fetched.attempts, other.status) == ("blocked_by_robots", 0, 404)
-    assert fetched.message == (
+    assert (response.result, response.attempts, other.status) == ("blocked_by_robots", 0, 404)
+    assert response.message == (
         f"expected leave to ask for {replica.url}{PATH}, found that {replica.url}/robots.txt forbids it; leave it out"
     )
     assert paths(replica) == ["/study/other"]
@@ -807,7 +821,7 @@ def test_a_redirect_obeys_robots_too(replica: Replica) -> None:
 def test_robots_is_asked_for_once_by_many_threads(replica: Replica) -> None:
     with Fetcher(quick(replica.url, concurrency=4)) as fetcher, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(fetcher.get, [replica.url + PATH] * 16))
-    assert {fetched.result for fetched in found} == {"ok"}
+    assert {response.result for response in found} == {"ok"}
     assert [asked.path for asked in replica.requests].count("/robots.txt") == 1
     assert replica.requests[0].path == "/robots.txt"
 
@@ -833,9 +847,9 @@ SILENT = {
 @pytest.mark.parametrize(("fault", "result"), SILENT.values(), ids=SILENT)
 def test_a_robots_that_does_not_answer_forbids_all(replica: Replica, fault: Fault, result: str) -> None:
     replica.faults["/robots.txt"] = fault
-    fetched = fetch(replica, retries=1)
-    assert (fetched.result, fetched.attempts) == (result, 0)
-    assert fetched.message.startswith(f"{replica.url}{PATH} was not asked for: its robots.txt must be read first; ")
+    response = fetch(replica, retries=1)
+    assert (response.result, response.attempts) == (result, 0)
+    assert response.message.startswith(f"{replica.url}{PATH} was not asked for: its robots.txt must be read first; ")
     assert paths(replica) == []
 
 
@@ -936,7 +950,7 @@ def test_any_robots_gives_a_result(text: bytes | str) -> None:
 
 def test_robots_names_the_sitemaps(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
-        found = fetcher.robots(replica.url)
+        found = fetcher.get_robots(replica.url)
     assert (found.result, found.sitemaps, found.answered) == ("ok", (replica.url + "/sitemap.xml",), True)
 
 
@@ -956,7 +970,7 @@ def test_the_rate_holds_over_threads_hosts_retries_and_redirects(replica: Replic
         with Fetcher(quick(replica.url, rate=1 / interval, concurrency=4)) as fetcher, ThreadPoolExecutor(6) as pool:
             found = list(pool.map(fetcher.get, asked))
         times = starts(replica, other)
-    assert {fetched.result for fetched in found} == {"ok", "http_status"}
+    assert {response.result for response in found} == {"ok", "http_status"}
     assert len(times) == 2 + 12 + 2 + 3
     gaps = [late - early for early, late in itertools.pairwise(times)]
     # What the double sees is late by as long as its threads wait for the processor.
@@ -1023,7 +1037,7 @@ def test_the_bound_on_requests_in_flight_is_not_the_transports() -> None:
 def test_a_crawl_delay_makes_it_slower(replica: Replica, rule: str) -> None:
     replica.faults["/robots.txt"] = robots(f"User-agent: *\n{rule}\n")
     with Fetcher(quick(replica.url)) as fetcher, ThreadPoolExecutor(3) as pool:
-        assert fetcher.robots(replica.url).delay == 0.2
+        assert fetcher.get_robots(replica.url).delay == 0.2
         list(pool.map(fetcher.get, [replica.url + PATH] * 3))
     assert min(late - early for early, late in itertools.pairwise(starts(replica))) > 0.18
 
@@ -1031,7 +1045,7 @@ def test_a_crawl_delay_makes_it_slower(replica: Replica, rule: str) -> None:
 def test_a_crawl_delay_does_not_slow_another_host(replica: Replica) -> None:
     replica.faults["/robots.txt"] = robots("User-agent: *\nCrawl-delay: 60\n")
     with Replica(SITE) as other, Fetcher(quick(replica.url)) as fetcher, ThreadPoolExecutor(2) as pool:
-        fetcher.robots(replica.url)
+        fetcher.get_robots(replica.url)
         waiting = pool.submit(fetcher.get, replica.url + PATH)
         assert fetcher.get(other.url + PATH).result == "ok"
         fetcher.stop()
@@ -1049,7 +1063,7 @@ def test_a_crawl_delay_beyond_the_limit_is_a_refusal(replica: Replica) -> None:
     replica.faults["/robots.txt"] = robots("User-agent: *\nCrawl-delay: 86400\n")
     with Fetcher(quick(replica.url, robots_pause=0.0)) as fetcher:
         found = [fetcher.get(replica.url + PATH) for _ in range(2)]
-    assert [fetched.result for fetched in found] == ["blocked_by_robots"] * 2
+    assert [response.result for response in found] == ["blocked_by_robots"] * 2
     assert found[0].message == (
         f"{replica.url}{PATH} was not asked for: expected a delay of at most 120 s in {replica.url}/robots.txt, found "
         "86400 s; ask the site for leave"
@@ -1072,7 +1086,7 @@ def test_stop_ends_every_wait_at_once(replica: Replica) -> None:
         fetcher.stop()
         assert {type(thread.exception(timeout=5)) for thread in waiting} == {Stopped}
         assert time.monotonic() - before < 1
-        for ask in (fetcher.get, fetcher.robots):
+        for ask in (fetcher.get, fetcher.get_robots):
             with pytest.raises(Stopped, match="expected an open fetcher, found one that was stopped"):
                 ask(replica.url + PATH)
 
@@ -1110,7 +1124,7 @@ def test_stop_does_not_wait_for_one_that_is_connecting() -> None:
 
 def test_stop_ends_the_wait_for_a_turn(replica: Replica) -> None:
     with Fetcher(quick(replica.url, rate=0.01)) as fetcher, ThreadPoolExecutor(3) as pool:
-        fetcher.robots(replica.url)
+        fetcher.get_robots(replica.url)
         waiting = [pool.submit(fetcher.get, replica.url + PATH) for _ in range(3)]
         time.sleep(0.2)
         fetcher.stop()
@@ -1122,8 +1136,8 @@ def test_a_closed_fetcher_says_so(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
         pass
     for url in (replica.url + PATH, "no address"):
-        for ask in (fetcher.get, fetcher.robots):
-            with pytest.raises(TrialscrapeError):
+        for ask in (fetcher.get, fetcher.get_robots):
+            with pytest.raises(Stopped):
                 ask(url)
 
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 import pytest
 from bs4.dammit import EncodingDetector
 
+from trialscrape.addresses import drop_referrer
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
 from trialscrape.parsing.text import PageText, text_of
-from trialscrape.slugs import drop_referrer
 
 META = '<!doctype html><html><head><meta charset="{}"></head><body><p>{}</p></body></html>'
 

@@ -9,7 +9,9 @@ import pytest
 
 from support.network import SITE, STUDY, quick
 from trialscrape.fetching.fetcher import Fetcher
-from trialscrape.registry.client import FIELDS, MAX_ADDRESS, LookAhead, RegistryAnswer, lookup
+from trialscrape.fetching.responses import Result
+from trialscrape.registry.client import MAX_ADDRESS, LookAhead, look_up
+from trialscrape.registry.mapping import FIELDS, RegistryAnswer
 from trialscrape.store.store import Fetched, Match, Store
 from trialscrape.testing.replica import Fault, Replica, Site
 
@@ -28,7 +30,7 @@ def replica() -> Iterator[Replica]:
 def ask(replica: Replica, nct_id: str = STUDY.nct_id) -> RegistryAnswer:
     settings = quick(replica.url)
     with Fetcher(settings) as fetcher:
-        return lookup(fetcher, settings, nct_id)
+        return look_up(fetcher, settings, nct_id)
 
 
 WANTED = (
@@ -41,9 +43,9 @@ def test_a_study_is_found_with_its_titles_and_what_a_page_shows(replica: Replica
     answer = ask(replica)
     assert answer == RegistryAnswer(
         status="found",
-        asked="NCT99000001",
+        requested_id="NCT99000001",
         url=f"{replica.url}{RECORD}?fields={WANTED}",
-        result="ok",
+        result=Result.OK,
         attempts=1,
         nct_id="NCT99000001",
         brief_title="An Invented Study",
@@ -71,7 +73,7 @@ def test_only_the_fields_needed_are_asked_for(replica: Replica) -> None:
 
 def test_an_old_id_gives_the_current_one_and_tells(replica: Replica) -> None:
     answer = ask(replica, "NCT99000009")
-    assert (answer.status, answer.asked, answer.nct_id) == ("found", "NCT99000009", "NCT99000001")
+    assert (answer.status, answer.requested_id, answer.nct_id) == ("found", "NCT99000009", "NCT99000001")
     assert answer.message == "NCT99000009 is an old id; the registry's current one is NCT99000001"
 
 
@@ -210,7 +212,7 @@ def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> l
     settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
     with Fetcher(settings) as fetcher:
         look_ahead = LookAhead(fetcher, settings, store, KEY, ids)
-        return [look_ahead.answer(nct_id) for nct_id in ids]
+        return [look_ahead.look_up(nct_id) for nct_id in ids]
 
 
 def asked(replica: Replica) -> list[str]:
@@ -231,7 +233,7 @@ def test_ids_are_asked_for_in_one_list(many: Replica, store: Store) -> None:
 def test_a_list_gives_what_the_id_alone_gives(many: Replica, store: Store) -> None:
     settings = quick(many.url)
     with Fetcher(settings) as fetcher:
-        alone = [lookup(fetcher, settings, nct_id) for nct_id in IDS[:2]]
+        alone = [look_up(fetcher, settings, nct_id) for nct_id in IDS[:2]]
     listed = answers(many, store, IDS[:2])
     assert [replace(answer, url="", attempts=1) for answer in listed] == [replace(answer, url="") for answer in alone]
 
@@ -245,7 +247,7 @@ def test_an_address_is_never_too_long_for_a_server(many: Replica, store: Store) 
     ids = [f"NCT99{number:06}" for number in range(1000, 2500)]
     settings = quick(many.url, read_timeout=10.0)
     with Fetcher(settings) as fetcher:
-        LookAhead(fetcher, settings, store, KEY, ids).answer(ids[0])
+        LookAhead(fetcher, settings, store, KEY, ids).look_up(ids[0])
     (listed,) = (request.path for request in many.requests if "filter.ids" in request.path)
     assert MAX_ADDRESS - len(",NCT00000000,") < len(many.url + listed) <= MAX_ADDRESS
     assert listed.count("NCT99") > 600
@@ -255,7 +257,7 @@ def test_what_a_list_lacks_is_asked_for_alone(many: Replica, store: Store) -> No
     old, unknown = STUDIES[4].aliases[0], "NCT99009999"
     found = answers(many, store, [unknown, IDS[0], old, IDS[1]])
     assert [answer.status for answer in found] == ["not_found", "found", "found", "found"]
-    assert (found[2].nct_id, found[2].asked) == (IDS[4], old)
+    assert (found[2].nct_id, found[2].requested_id) == (IDS[4], old)
     assert asked(many) == [f"{unknown},{IDS[0]},{old},{IDS[1]}", f"{LIST}/{unknown}", f"{LIST}/{old}"]
     assert [answer.attempts for answer in found] == [2, 0, 1, 0]
 
@@ -314,10 +316,10 @@ def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) ->
     settings = quick(many.url)
     with Fetcher(settings) as fetcher:
         look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:4])
-        assert look_ahead.answer(IDS[0]).status == "found"
+        assert look_ahead.look_up(IDS[0]).status == "found"
         assert asked(many) == [",".join((IDS[0], *IDS[2:4]))]
         # Its page may be gone, so it is asked for alone when it comes to that.
-        assert look_ahead.answer(IDS[1]).nct_id == IDS[1]
+        assert look_ahead.look_up(IDS[1]).nct_id == IDS[1]
     assert asked(many)[1:] == [f"{LIST}/{IDS[1]}"]
 
 
@@ -325,6 +327,6 @@ def test_whoever_comes_first_the_lists_are_the_same(many: Replica, store: Store)
     settings = quick(many.url, registry_batch=2)
     with Fetcher(settings) as fetcher:
         look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:6])
-        found = [look_ahead.answer(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
+        found = [look_ahead.look_up(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
     assert asked(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
-    assert {answer.asked for answer in found if answer.attempts} == {IDS[0], IDS[2], IDS[4]}
+    assert {answer.requested_id for answer in found if answer.attempts} == {IDS[0], IDS[2], IDS[4]}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.page import with_
-from trialscrape.testing.replica import Asked, Replica, Study
+from trialscrape.testing.replica import RecordedRequest, Replica, Study
 
 COMMAND = (sys.executable, "-m", "trialscrape")
 TITLE, SLUG = "Tree Bathing for Restless Clerks", "tree-bathing-for-restless-clerks"
@@ -83,7 +83,7 @@ class Runner:
         return [path_of(asked) for asked in self.replica.requests if asked.path != "/robots.txt"]
 
 
-def path_of(asked: Asked) -> str:
+def path_of(asked: RecordedRequest) -> str:
     return asked.path.split("?")[0]
 
 

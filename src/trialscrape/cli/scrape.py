@@ -151,7 +151,7 @@ def index_sync(
         Fetcher(settings) as fetcher,
         progress() as bar,
     ):
-        robots = fetcher.robots(settings.site)
+        robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:
             tell(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
             raise typer.Exit(1)

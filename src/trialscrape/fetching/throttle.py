@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from trialscrape.errors import TrialscrapeError
-
-
-class Stopped(TrialscrapeError):
-    """The fetcher was stopped or closed while, or before, it was asked: there is no result to keep."""
+from trialscrape.errors import Stopped
 
 
 @dataclass(slots=True)
-class Paced:
+class HostTimes:
     """What holds up requests to one host: when the last started, its delay, its pause. Times are on the run's clock."""
 
     started: float = -math.inf
@@ -22,13 +18,17 @@ class Paced:
     not_before: float = -math.inf
 
 
-class Run:
+class StopSignal:
     """The run's clock, and the one thing that ends all its waits."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None] | None) -> None:
         self.clock = clock
         self.stopped = threading.Event()
         self._sleep = sleep or self._pause
+
+    def set(self) -> None:
+        """End the run."""
+        self.stopped.set()
 
     def check(self) -> None:
         """Raise `Stopped` where the run is over."""
@@ -61,25 +61,25 @@ class Run:
             pass
 
 
-class Pace:
+class Throttle:
     """When the next request may start: one interval for all hosts, and each host's own delay and pause."""
 
-    def __init__(self, interval: float, run: Run) -> None:
+    def __init__(self, interval: float, stop: StopSignal) -> None:
         self._interval = interval
-        self._run = run
+        self._stop = stop
         self._gate = threading.Lock()
         self._started = -math.inf
 
-    def wait_for(self, host: Paced) -> None:
+    def wait_for(self, host: HostTimes) -> None:
         """Wait for what only this host asks for, without holding up requests to others."""
         while (left := self._left(host)) > 0:
-            self._run.wait(left)
+            self._stop.wait(left)
 
-    def _left(self, host: Paced) -> float:
-        return max(host.started + host.delay, host.not_before) - self._run.clock()
+    def _left(self, host: HostTimes) -> float:
+        return max(host.started + host.delay, host.not_before) - self._stop.clock()
 
     @contextmanager
-    def turn(self, host: Paced) -> Iterator[Callable[[], None]]:
+    def turn(self, host: HostTimes) -> Iterator[Callable[[], None]]:
         """Wait until a request may start, and let nobody else start one until its head is sent.
 
         So neither a slow connection nor a thread that sleeps between its turn and its request can bring two requests
@@ -91,15 +91,15 @@ class Pace:
             over.callback(self._leave, host)
             yield over.close
 
-    def _enter(self, host: Paced) -> None:
+    def _enter(self, host: HostTimes) -> None:
         while True:
-            self._run.acquire(self._gate)
+            self._stop.acquire(self._gate)
             try:
                 if self._left(host) <= 0:
                     # Waiting here, and not outside, lets one thread wake up for a turn, and not all that want one.
-                    while (left := self._started + self._interval - self._run.clock()) > 0:
-                        self._run.wait(left)
-                    self._run.check()
+                    while (left := self._started + self._interval - self._stop.clock()) > 0:
+                        self._stop.wait(left)
+                    self._stop.check()
                     return
             except BaseException:
                 self._gate.release()
@@ -107,6 +107,6 @@ class Pace:
             self._gate.release()
             self.wait_for(host)
 
-    def _leave(self, host: Paced) -> None:
-        self._started = host.started = self._run.clock()
+    def _leave(self, host: HostTimes) -> None:
+        self._started = host.started = self._stop.clock()
         self._gate.release()

@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from trialscrape.addresses import drop_referrer
 from trialscrape.parsing import fields, sections
 from trialscrape.parsing import lines as layout
 from trialscrape.parsing import text as pages
 from trialscrape.parsing.fields import Draft
 from trialscrape.parsing.sections import Row, Section, Sections
 from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine, warning
-from trialscrape.slugs import drop_referrer
 
 
 class Reading(NamedTuple):

@@ -133,7 +133,7 @@ class Site:
     shard: int = 10_000
 
 
-class Asked(NamedTuple):
+class RecordedRequest(NamedTuple):
     """One request as it came in; `time` is `time.monotonic()`, header names are in lower case.
 
     `client` is the port it came from: one for each connection.
@@ -217,7 +217,7 @@ class Replica:
     def __init__(self, site: Site | Path, faults: Mapping[str, Fault] | None = None, port: int = 0) -> None:
         self.site = read_site(site) if isinstance(site, Path) else site
         self.faults = dict(self.site.faults) | dict(faults or {})
-        self.requests: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self.stopping = threading.Event()
         self._played: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         headers = {name.lower(): value for name, value in self.headers.items()}
-        replica.requests.append(Asked(came, self.command, self.path, headers, self.client_address[1]))
+        replica.requests.append(RecordedRequest(came, self.command, self.path, headers, self.client_address[1]))
         fault = replica.fault(path)
         if fault and fault.cut == -1:
             replica.stopping.wait(fault.delay)
