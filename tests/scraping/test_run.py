@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Path:
 
 def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[Scraped]:
     """Scrape from the replica, with timeouts that a busy machine does not meet unless a test wants them."""
-    settings = replace(quick(replica.url, read_timeout=10.0, total_timeout=20.0), **changes)
+    settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
     return list(scrape(asked, store=store, settings=settings))
 
 
@@ -612,7 +612,8 @@ def test_a_resumed_run_goes_by_its_own_age(replica: Replica, store: Path) -> Non
     settings = quick(replica.url)
     with Store.open(store) as opened:
         next(scrape([NCT_ID, "NCT99009999"], store=opened, settings=settings))
-        rows = scrape([NCT_ID, "NCT99009999"], store=opened, settings=replace(settings, max_age=timedelta(0)))
+        impatient = settings.model_copy(update={"max_age": timedelta(0)})
+        rows = scrape([NCT_ID, "NCT99009999"], store=opened, settings=impatient)
         assert [each.outcome for each in rows] == ["unchanged", "not_found"]
 
 
