@@ -18,8 +18,8 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 from lxml.etree import _Element
 
+from trialscrape.compression import decompress
 from trialscrape.errors import IncompleteBody
-from trialscrape.fetching.decoding import decompress
 from trialscrape.fetching.responses import Response, Validators
 from trialscrape.store.slug_index import Sync
 from trialscrape.store.store import Store
