@@ -59,7 +59,7 @@ def decompress(packed: Iterable[bytes], coding: str) -> Iterator[bytes]:
             data = _skip_padding(unpacker.unused_data) if unpacker.eof else unpacker.unconsumed_tail
             full = len(piece) == PIECE and not unpacker.eof
     if unpacker and not unpacker.eof:
-        raise IncompleteBody("a compressed body that ends early")
+        raise IncompleteBody("the compressed body ends early")
 
 
 def _skip_padding(data: bytes) -> bytes:

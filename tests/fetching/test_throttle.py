@@ -171,9 +171,7 @@ def test_nobody_has_a_turn_after_the_stop() -> None:
     stop = StopSignal(clock, clock.sleep)
     throttle = Throttle(1.0, stop)
     stop.set()
-    with pytest.raises(
-        Stopped, match=r"^expected an open fetcher, found one that was stopped; make a new one to go on$"
-    ):
+    with pytest.raises(Stopped, match=r"^the fetcher was stopped; make a new one to continue$"):
         take(throttle, HostTimes())
     with pytest.raises(Stopped):
         stop.wait(1)

@@ -94,8 +94,7 @@ def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica) ->
     answer = ask(replica)
     assert (answer.status, answer.result) == ("error", "http_status")
     assert answer.message == (
-        f"the registry could not be asked for NCT99000001: expected a page at {answer.url}, found HTTP 404 Not Found; "
-        "check the address"
+        f"cannot look up NCT99000001 at the registry: {answer.url} answered HTTP 404 Not Found; check the address"
     )
 
 
@@ -121,7 +120,7 @@ def test_what_could_not_be_asked_is_an_error_and_never_not_found(replica: Replic
     replica.faults[RECORD] = fault
     answer = ask(replica)
     assert (answer.status, answer.result, answer.nct_id) == ("error", result, None)
-    assert answer.message.startswith("the registry could not be asked for NCT99000001: expected ")
+    assert answer.message.startswith("cannot look up NCT99000001 at the registry: ")
 
 
 def record(**changes: Any) -> dict[str, Any]:

@@ -370,7 +370,7 @@ def test_what_could_not_be_looked_up_is_never_said_not_to_be(
     (scraped,) = ask(replica, store, NCT_ID, **SHORT)
     assert (scraped.outcome, scraped.trial, scraped.matched_by) == (outcome, None, None)
     assert scraped.message
-    assert ("the registry could not be asked" in scraped.message) == (path == REGISTRY)
+    assert ("at the registry: " in scraped.message) == (path == REGISTRY)
     assert scraped.url == (replica.url + PATH if path == PATH else None)
     assert scraped.attempts == len(paths(replica))
     # When the fault has passed, the same command finds it.
@@ -426,7 +426,7 @@ def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
     (scraped,) = ask(replica, store, NCT_ID, registry=gone.url)
     assert scraped.outcome in {"network_error", "blocked_by_robots"}
     assert scraped.message
-    assert scraped.message.startswith(f"the registry could not be asked for {NCT_ID}")
+    assert scraped.message.startswith(f"cannot look up {NCT_ID} at the registry: ")
 
 
 # What is kept

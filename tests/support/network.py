@@ -37,7 +37,9 @@ SITE = Site(studies=(STUDY,))
 
 def quick(url: str, **changes: Any) -> Settings:
     """Return settings for a replica, with times that a test can wait for."""
-    times = {
+    values = {
+        "site": url,
+        "registry": url,
         "rate": 500.0,
         "connect_timeout": 2.0,
         "read_timeout": 0.3,
@@ -45,7 +47,7 @@ def quick(url: str, **changes: Any) -> Settings:
         "backoff": 0.002,
         "backoff_limit": 0.01,
     }
-    return Settings(site=url, registry=url, **(times | changes))
+    return Settings(**values | changes)
 
 
 class WarpClock:

@@ -31,10 +31,10 @@ def read_body(answer: httpx.Response, limit: int, *, truncate: bool = False) -> 
         try:
             return b"".join(take(decompress(packed, coding), limit, truncate=truncate))
         except zlib.error as error:
-            raise IncompleteBody(f"damaged compression ({error})") from error
+            raise IncompleteBody(f"the compressed body is damaged ({error})") from error
     if coding in ("identity", ""):
         return b"".join(take(answer.iter_raw(), limit, truncate=truncate))
-    raise IncompleteBody(f"the coding {coding!r}, where gzip, deflate or none was asked for")
+    raise IncompleteBody(f"its coding is {coding!r}, not gzip, deflate or none")
 
 
 def drain(answer: httpx.Response) -> None:

@@ -139,18 +139,14 @@ class Fetcher:
             return Response(result, str(target), str(target), message=message)
 
         if may_lead_to(_split_path(target)[0], forbidden):
-            message = (
-                f"expected a page that may be asked for, found {target}; {forbidden} is never asked for: leave it out"
-            )
+            message = f"{target} was not requested: {forbidden} never is; leave it out"
             return refusal(Result.BLOCKED_BY_ROBOTS, message)
         if request.obey_robots:
             robots = self._robots_for(target)
             if robots.result != Result.OK:
-                return refusal(robots.result, f"{target} was not asked for: {robots.message}")
+                return refusal(robots.result, f"{target} was not requested: {robots.message}")
             if not robots.rules.can_fetch(str(target), self._settings.user_agent):
-                message = (
-                    f"expected leave to ask for {target}, found that {robots_url(target)} forbids it; leave it out"
-                )
+                message = f"{target} was not requested: {robots_url(target)} forbids it; leave it out"
                 return refusal(Result.BLOCKED_BY_ROBOTS, message)
         pause = self._host(target).not_before - self._stop.clock()
         if pause > self._settings.retry_after_limit:
@@ -180,7 +176,7 @@ class Fetcher:
         )
         response = retrying(self._send, request)
         attempts = retrying.statistics["attempt_number"]
-        retried = f" (asked {attempts} times)" if response.may_pass and attempts > 1 else ""
+        retried = f" (tried {attempts} times)" if response.may_pass and attempts > 1 else ""
         return replace(response, attempts=attempts, message=response.message + retried)
 
     def _send(self, request: Request) -> Response:
@@ -270,8 +266,11 @@ def _resolve_redirect(location: str, seen: list[httpx.URL], limit: int) -> httpx
         ValueError: Why it is not followed.
     """
     here = seen[-1]
-    expected = f"expected a page or a redirect within {here.scheme}://{here.netloc.decode('ascii')}, found that {here}"
-    elsewhere = f"{expected} redirects to {mask_passwords(location)!r}; give that address if it is the one wanted"
+    site = f"{here.scheme}://{here.netloc.decode('ascii')}"
+    elsewhere = (
+        f"{here} redirects to {mask_passwords(location)!r}, not to a page of {site}; "
+        "give that address if it is the one you want"
+    )
     try:
         there = _parse_url(str(here.join(location)))
     except ValueError:
@@ -279,7 +278,7 @@ def _resolve_redirect(location: str, seen: list[httpx.URL], limit: int) -> httpx
     if _origin(there) != _origin(here):
         raise ValueError(elsewhere)
     if there in seen:
-        raise ValueError(f"{expected} redirects in a circle, to {there}; look at it in a browser")
+        raise ValueError(f"{here} redirects in a circle, to {there}; look at it in a browser")
     if len(seen) > limit:
-        raise ValueError(f"{expected} is reached after {limit} redirects and redirects again; look at it in a browser")
+        raise ValueError(f"{here} redirects again after {limit} redirects; look at it in a browser")
     return there

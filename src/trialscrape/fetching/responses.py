@@ -95,14 +95,14 @@ def read_response(answer: httpx.Response, request: Request, settings: Settings) 
         return replace(response, result=Result.NOT_MODIFIED)
     if answer.has_redirect_location:
         return replace(response, result=Result.NETWORK_ERROR, location=headers["location"])
-    found = f"expected a page at {url}, found HTTP {status} {answer.reason_phrase}".rstrip()
+    message = f"{url} answered HTTP {status} {answer.reason_phrase}".rstrip()
     if status not in _MAY_PASS and status < httpx.codes.INTERNAL_SERVER_ERROR:
-        return replace(response, message=f"{found}; check the address")
+        return replace(response, message=f"{message}; check the address")
     result = Result.RATE_LIMITED if status == httpx.codes.TOO_MANY_REQUESTS else Result.SERVER_ERROR
     pause = _read_retry_after(headers, datetime.now(UTC))
     if pause is not None and pause > settings.retry_after_limit:
         return replace(response, result=result, message=pause_message(request.url, pause, settings), pause=pause)
-    return replace(response, result=result, message=f"{found}; try again later", may_pass=True, pause=pause)
+    return replace(response, result=result, message=f"{message}; try again later", may_pass=True, pause=pause)
 
 
 _MAY_PASS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS}
@@ -111,8 +111,8 @@ _MAY_PASS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO
 def pause_message(url: httpx.URL, pause: float, settings: Settings) -> str:
     """Say that a host asks for a longer pause than the settings allow."""
     return (
-        f"expected that {url.host} can be asked again within {settings.retry_after_limit:g} s, found that it asks for "
-        f"a pause of {pause:.0f} s; run again after that"
+        f"{url.host} asks for a pause of {pause:.0f} s, more than the {settings.retry_after_limit:g} s allowed; "
+        "run again after that"
     )
 
 
@@ -142,38 +142,38 @@ def explain_failure(error: Exception, request: Request, settings: Settings) -> R
     """Return what an error means, or None where it is none of the network's."""
 
     def failure(
-        found: str,
+        reason: str,
         advice: str = "try again later",
         *,
         result: Result = Result.NETWORK_ERROR,
         may_pass: bool = True,
     ) -> Response:
         through = f" through the proxy {mask_passwords(settings.proxy)}" if settings.proxy else ""
-        message = f"expected the whole of {request.url}{through}, found {found}; {advice}"
+        message = f"cannot fetch {request.url}{through}: {reason}; {advice}"
         return Response(result, str(request.url), str(request.url), message=message, may_pass=may_pass)
 
-    if reason := _find_distrust(error):
-        found = f"a certificate that is not trusted ({reason})"
-        return failure(found, "look at the address in a browser", may_pass=False)
+    if problem := _find_distrust(error):
+        reason = f"its certificate is not trusted ({problem})"
+        return failure(reason, "look at the address in a browser", may_pass=False)
     match error:
         case BodyTooLarge():
-            found, advice = f"more than {request.limit} bytes", "raise the body limit if that is right"
-            return failure(found, advice, result=Result.TOO_LARGE, may_pass=False)
+            reason, advice = f"it has more than {request.limit} bytes", "raise the body limit if that is right"
+            return failure(reason, advice, result=Result.TOO_LARGE, may_pass=False)
         case IncompleteBody():
             return failure(str(error))
         case httpx.TimeoutException():
             limits = f"{settings.read_timeout:g} s for the next bytes, {settings.total_timeout:g} s in all"
-            return failure(f"no end in time ({limits})", result=Result.TIMEOUT)
+            return failure(f"no complete answer in time ({limits})", result=Result.TIMEOUT)
         case UnicodeError():
-            return failure(f"that it cannot be asked for ({error})", "check the address", may_pass=False)
+            return failure(f"the address cannot be sent ({error})", "check it", may_pass=False)
         case httpx.RemoteProtocolError() | httpx.InvalidURL():
             # Not the transport's, which has other errors: the client reads Location even where it follows none.
-            return failure(f"a redirect to no address ({error})", "look at it in a browser", may_pass=False)
+            return failure(f"it redirects to no address ({error})", "look at it in a browser", may_pass=False)
         case httpx.ProxyError():
             # Its answer to CONNECT, as "407 Proxy Authentication Required"; a 5xx is about the host behind it.
-            return failure(f"its refusal ({error})", "check the proxy", may_pass=not str(error).startswith("4"))
+            return failure(f"the proxy refuses ({error})", "check the proxy", may_pass=not str(error).startswith("4"))
         case httpx.HTTPError():
-            return failure(f"a broken connection ({str(error) or type(error).__name__})")
+            return failure(f"the connection broke ({str(error) or type(error).__name__})")
         case _:
             return None
 

@@ -82,8 +82,8 @@ def read_robots(response: Response, settings: Settings) -> Robots:
     rules = Protego.parse(_decode(response.body, settings.robots_limit))
     delay = _read_delay(rules, settings.user_agent)
     if delay > settings.crawl_delay_limit:
-        limit = f"a delay of at most {settings.crawl_delay_limit:g} s in {response.final_url}"
-        message = f"expected {limit}, found {delay:g} s; ask the site for leave"
+        limit = f"more than the {settings.crawl_delay_limit:g} s allowed"
+        message = f"{response.final_url} asks for a delay of {delay:g} s, {limit}; ask the site for permission"
         return Robots(Result.BLOCKED_BY_ROBOTS, rules, delay, tuple(rules.sitemaps), message)
     return Robots(Result.OK, rules, delay, tuple(rules.sitemaps))
 

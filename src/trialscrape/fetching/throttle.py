@@ -33,7 +33,7 @@ class StopSignal:
     def check(self) -> None:
         """Raise `Stopped` where the run is over."""
         if self.stopped.is_set():
-            raise Stopped("expected an open fetcher, found one that was stopped; make a new one to go on")
+            raise Stopped("the fetcher was stopped; make a new one to continue")
 
     def wait(self, seconds: float) -> None:
         """Wait for so many seconds of the clock, or until the run is stopped."""

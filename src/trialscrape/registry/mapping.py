@@ -129,7 +129,7 @@ def read_answer(response: Response, nct_id: str) -> RegistryAnswer:
     # The API says "not found" in plain text (its OpenAPI file); a web page says that the API itself is not there.
     if response.status == _NOT_FOUND and "html" not in (response.content_type or "").lower():
         return _without_study("not_found", response, nct_id, f"the registry has no study {nct_id}; check the id")
-    message = f"the registry could not be asked for {nct_id}: {response.message}"
+    message = f"cannot look up {nct_id} at the registry: {response.message}"
     return _without_study("error", response, nct_id, message)
 
 
