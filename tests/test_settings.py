@@ -74,7 +74,7 @@ def test_settings_come_from_the_environment() -> None:
         ("CONTACT", "(a)", "setting contact: expected printable ASCII without brackets and backslashes, found '(a)'"),
     ],
 )
-def test_a_bad_setting_is_told(variable: str, text: str, message: str) -> None:
+def test_a_bad_setting_is_reported(variable: str, text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({f"TRIALSCRAPE_{variable}": text})
     assert str(caught.value).replace("\n", "\\n") == message
@@ -92,7 +92,7 @@ def test_the_agent_names_the_version_and_the_contact() -> None:
     assert Settings(contact="a@b.example").user_agent == f"trialscrape/{trialscrape.__version__} (+a@b.example)"
 
 
-def test_a_variable_that_is_no_setting_is_told() -> None:
+def test_a_variable_that_is_no_setting_is_reported() -> None:
     with pytest.raises(SettingsError, match=r"expected a variable out of TRIALSCRAPE_SITE, .*; found TRIALSCRAPE_RTAE"):
         Settings.from_environment({"TRIALSCRAPE_RTAE": "1"})
 
@@ -107,13 +107,13 @@ def test_a_variable_that_is_no_setting_is_told() -> None:
         ({"colour": "red"}, f"expected a setting out of {', '.join(Settings.model_fields)}; found colour"),
     ],
 )
-def test_a_value_of_another_type_is_told(values: dict[str, Any], message: str) -> None:
+def test_a_value_of_another_type_is_reported(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings(**values)
     assert str(caught.value) == message
 
 
-def test_a_negative_age_is_told() -> None:
+def test_a_negative_age_is_reported() -> None:
     with pytest.raises(SettingsError, match="setting max_age: expected an age of 0 or more"):
         Settings(max_age=timedelta(-1))
 
@@ -133,6 +133,6 @@ def test_an_age_is_read(text: str, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "7", "d", "7 d", "-1d", "1.5d", "٣d", "7dd", "9999999999d"])
-def test_what_is_no_age_is_told(text: str) -> None:
+def test_what_is_no_age_is_reported(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^setting max_age: expected an age as 7d, 12h, 30m or 0, found"):
         Settings(max_age=text)

@@ -1,7 +1,7 @@
 """Every assumption about the site and the registry, and every default of politeness, in one frozen model.
 
-The words behind a field say how sure it is: *known* is published, *fairly* is seen by several readers of the site,
-*guess* is nobody's word. Each field can be set by an environment variable: `rate` by `TRIALSCRAPE_RATE`, and so on.
+The docstring of a field says how sure it is: *known* is published, *fairly* is seen by several readers of the site,
+*guess* is a guess. Each field can be set by an environment variable: `rate` by `TRIALSCRAPE_RATE`, and so on.
 """
 
 import re
@@ -27,7 +27,7 @@ from trialscrape.addresses import mask_passwords
 from trialscrape.errors import SettingsError
 
 PREFIX = "TRIALSCRAPE_"
-# The first is an option of the commands only, the second tells the project's own tests where real pages lie.
+# The first is an option of the commands only, the second tells the tests where real pages are.
 _NO_SETTINGS = {"TRIALSCRAPE_STORE", "TRIALSCRAPE_REAL_PAGES"}
 
 _LEAST, _MOST = 1e-9, 1e9  # what clocks and sockets can still wait for
@@ -118,11 +118,11 @@ class Settings(BaseModel):
     registry: _Origin = "https://clinicaltrials.gov"
     """Scheme and host of the registry; its records are at `/api/v2/studies/<id>`. *known*"""
     registry_batch: _Batch = 1000
-    """Ids asked for by one request to the registry, at most 1000; fewer where an address would be too long. *known*"""
+    """Ids in one request to the registry, at most 1000; fewer where an address would be too long. *known*"""
     study_path: _Path = "/study/"
-    """What stands before the slug of a study page. *known*"""
+    """The path before the slug of a study page. *known*"""
     forbidden_path: _Path = "/study-search"
-    """Never asked for, whatever robots.txt says. *known*: the site's robots.txt forbids it"""
+    """Never requested, whatever robots.txt says. *known*: the site's robots.txt forbids it"""
     title_length: _Count = 100
     """Where the site cuts the title that it makes a slug of, in characters. *known*"""
 
@@ -133,40 +133,40 @@ class Settings(BaseModel):
     crawl_delay_limit: _Number = 120.0
     """A robots.txt that asks for a longer delay than this is taken as a refusal. *guess*"""
     contact: _Contact = ""
-    """Whom the site may write to: a mail address or URL, sent in the User-Agent."""
+    """A mail address or URL for the owner of the site, sent in the User-Agent."""
     proxy: _Proxy = ""
-    """HTTP proxy for all requests, as `http://user:password@host:3128`; those of the environment are not used."""
+    """HTTP proxy for all requests, as `http://user:password@host:3128`; proxies of the environment are not used."""
 
     max_age: _Duration = timedelta(days=7)
-    """A kept page younger than this is not asked for again. *guess*: how often pages change is unknown"""
+    """A kept page younger than this is not fetched again. *guess*: how often pages change is unknown"""
 
     connect_timeout: _Number = 10.0
-    """For the connection, TLS included. *guess*"""
+    """The timeout of a connection, TLS included. *guess*"""
     read_timeout: _Number = 30.0
-    """For the next bytes of an answer. *guess*"""
+    """The timeout of the next bytes of an answer. *guess*"""
     total_timeout: _Number = 60.0
-    """For a request from its first to its last byte. *guess*"""
+    """The timeout of a request from its first to its last byte. *guess*"""
 
     retries: _CountOrZero = 3
-    """How often a request is sent again after a fault that may pass."""
+    """Retries after a fault that may pass."""
     backoff: _NumberOrZero = 1.0
-    """The first wait before a retry; it doubles with each, and up to as much again is added by chance."""
+    """The wait before the first retry. It doubles each time; a random part of up to this much is added."""
     backoff_limit: _NumberOrZero = 30.0
-    """The longest wait that nobody asked for."""
+    """The longest wait that no server asked for."""
     retry_after_limit: _NumberOrZero = 120.0
     """A host that asks for a longer pause than this is left alone for the rest of the run. *guess*"""
 
     body_limit: _Count = 20_000_000
-    """The largest body taken, after decompression. *guess*: known pages are below 1 MB"""
+    """The largest body accepted, after decompression. *guess*: known pages are below 1 MB"""
     redirects: _CountOrZero = 5
-    """How many redirects are followed, on the same scheme, host and port only."""
+    """Redirects followed, on the same scheme, host and port only."""
 
     robots_limit: _Count = 500_000
-    """How much of a robots.txt is read; RFC 9309 asks for at least 500 KiB of a larger one to be looked at."""
+    """How much of a robots.txt is read; RFC 9309 asks for at least 500 KiB of a larger one."""
     robots_asks: _Count = 5
-    """How often a robots.txt that did not answer is asked for in one run, each time with its retries."""
+    """Requests for a robots.txt that does not answer in one run, each with its retries."""
     robots_pause: _NumberOrZero = 60.0
-    """How long to wait before a robots.txt that did not answer is asked for again."""
+    """The wait before the next request for a robots.txt that did not answer."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -187,8 +187,8 @@ class Settings(BaseModel):
         """Take what `TRIALSCRAPE_…` variables set, and the defaults for the rest.
 
         Args:
-            environ: The environment; other variables are passed over, empty ones count as not set.
-            chosen: Fields that are set already, say by an option of the command; they win.
+            environ: The environment; other variables are ignored, empty ones count as not set.
+            chosen: Fields set by other means, such as an option of a command; they win.
 
         Raises:
             SettingsError: A `TRIALSCRAPE_…` variable that is no setting, or a value that cannot be used.

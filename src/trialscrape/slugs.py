@@ -23,7 +23,7 @@ _SLUG = re.compile("[a-z0-9-]+")
 
 
 def make_slugs(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
-    """Give the slug that the site makes of a title, and a second where the rule leaves one open.
+    """Return the slug that the site makes of a title, and a second where the rule leaves one open.
 
     Args:
         title: An official or brief title, without the acronym that the page adds in its last bracket.
@@ -40,12 +40,12 @@ def make_slugs(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
 
 
 def number_slug(slug: str, *, highest: int = HIGHEST_COUNTER) -> tuple[str, ...]:
-    """Give the forms that a duplicate of a slug may have: `-1`, `-2` … up to `highest`, behind the whole slug."""
+    """Return the forms that a duplicate of a slug may have: `-1`, `-2` … up to `highest`, behind the whole slug."""
     return tuple(f"{slug}-{number}" for number in range(1, highest + 1))
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Give the distinct words of a title or a slug, as a slug would hold them, in their order."""
+    """Return the distinct words of a title or a slug, as a slug would hold them, in their order."""
     beginning = text[: _MOST_BLANKS * LENGTH]
     slug = beginning if _SLUG.fullmatch(beginning) else _make_slug(" ".join(beginning.lower().split()))
     return tuple(dict.fromkeys(word for word in slug.split("-") if word))

@@ -55,8 +55,8 @@ def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Response:
 
 
 def paths(replica: Replica) -> list[str]:
-    """Return what was asked for, without robots.txt."""
-    return [asked.path for asked in replica.requests if asked.path != "/robots.txt"]
+    """Return the requested paths, without robots.txt."""
+    return [request.path for request in replica.requests if request.path != "/robots.txt"]
 
 
 # A page
@@ -80,12 +80,12 @@ def test_a_page_comes_whole_with_its_validators(replica: Replica) -> None:
 
 def test_the_agent_is_honest_and_takes_only_what_it_can_bound(replica: Replica) -> None:
     fetch(replica, contact="someone@example.org")
-    for asked in replica.requests:
-        assert asked.headers["user-agent"].startswith("trialscrape/")
-        assert asked.headers["user-agent"].endswith(" (+someone@example.org)")
-        assert asked.headers["accept-encoding"] == "gzip, deflate"
-        assert "cookie" not in asked.headers
-        assert "authorization" not in asked.headers
+    for request in replica.requests:
+        assert request.headers["user-agent"].startswith("trialscrape/")
+        assert request.headers["user-agent"].endswith(" (+someone@example.org)")
+        assert request.headers["accept-encoding"] == "gzip, deflate"
+        assert "cookie" not in request.headers
+        assert "authorization" not in request.headers
 
 
 def test_cookies_are_not_kept(replica: Replica) -> None:
@@ -93,7 +93,7 @@ def test_cookies_are_not_kept(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
         fetcher.get(replica.url + PATH)
         fetcher.get(replica.url + PATH)
-    assert all("cookie" not in asked.headers for asked in replica.requests)
+    assert all("cookie" not in request.headers for request in replica.requests)
 
 
 @pytest.mark.parametrize("which", ["etag", "last_modified"])
@@ -115,7 +115,7 @@ def test_a_validator_that_no_header_can_hold_is_left_out(replica: Replica) -> No
 
 
 @pytest.mark.parametrize("status", [204, 304, 400, 403, 404, 410, 418])
-def test_another_status_is_told_and_not_retried(replica: Replica, status: int) -> None:
+def test_another_status_is_reported_and_not_retried(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status, body=b"" if status in (204, 304) else b"no")
     response = fetch(replica)
     assert (response.result, response.status, response.body, response.attempts) == ("http_status", status, b"", 1)
@@ -126,7 +126,7 @@ def test_many_missing_pages_use_one_connection(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
         for number in range(3):
             assert fetcher.get(f"{replica.url}/study/no-{number}").status == 404
-    assert len({asked.client for asked in replica.requests}) == 1
+    assert len({request.client for request in replica.requests}) == 1
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_impossible_address_is_a_result_and_no_exception(url: str) -> None:
         ("http://site.example:65536/", False),
     ],
 )
-def test_a_host_or_port_that_cannot_be_is_not_asked(url: str, *, possible: bool) -> None:
+def test_a_host_or_port_that_cannot_be_is_not_requested(url: str, *, possible: bool) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(PAGE)))
     with Fetcher(quick("http://site.example"), transport=transport) as fetcher:
         response = fetcher.get(url)
@@ -199,7 +199,7 @@ def test_a_server_error_that_passes_is_waited_out(replica: Replica, status: int)
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503])
-def test_a_server_error_that_stays_is_told_after_the_retries(replica: Replica, status: int) -> None:
+def test_a_server_error_that_stays_is_reported_after_the_retries(replica: Replica, status: int) -> None:
     replica.faults[PATH] = Fault(status=status)
     response = fetch(replica)
     assert (response.result, response.status, response.body, response.attempts) == ("server_error", status, b"", 4)
@@ -232,13 +232,13 @@ def test_half_a_page_is_never_given_out(replica: Replica, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
-def test_a_broken_page_is_asked_for_again(replica: Replica, fault: Fault) -> None:
+def test_a_broken_page_is_requested_again(replica: Replica, fault: Fault) -> None:
     replica.faults[PATH] = replace(fault, times=2)
     response = fetch(replica)
     assert (response.result, response.body, response.attempts) == ("ok", PAGE, 3)
 
 
-def test_a_refused_connection_is_retried_and_told() -> None:
+def test_a_refused_connection_is_retried_and_reported() -> None:
     with Fetcher(quick("http://127.0.0.1")) as fetcher:
         with Replica(SITE) as replica:
             assert fetcher.get(replica.url + PATH).result == "ok"
@@ -255,23 +255,23 @@ def test_a_refused_connection_is_retried_and_told() -> None:
     ],
     ids=["not trusted", "of another host"],
 )
-def test_a_certificate_that_is_not_trusted_is_told_at_once(
+def test_a_certificate_that_is_not_trusted_is_reported_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, Any], reason: str, *, trusted: bool
 ) -> None:
     context, file = certificate(tmp_path, **made)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    asked: list[str] = []
+    requested: list[str] = []
 
     def answer(path: str, _connection: socket.socket) -> None:
-        asked.append(path)
+        requested.append(path)
 
     with raw_server(answer, context) as url, Fetcher(quick(url)) as fetcher:
         response = fetcher.get(url + PATH)
-        found = fetcher.get_robots(url)
-    assert (response.result, response.body, asked) == ("network_error", b"", [])
-    assert response.message == f"{url}{PATH} was not requested: {found.message}"
-    assert found.message == (
+        robots_txt = fetcher.get_robots(url)
+    assert (response.result, response.body, requested) == ("network_error", b"", [])
+    assert response.message == f"{url}{PATH} was not requested: {robots_txt.message}"
+    assert robots_txt.message == (
         f"its robots.txt must be read first; cannot fetch {url}/robots.txt: its certificate is not trusted ({reason}); "
         "look at the address in a browser"
     )
@@ -287,30 +287,30 @@ def test_a_broken_handshake_is_tried_again(tmp_path: Path) -> None:
 
     context.sni_callback = refuse
     with raw_server(lambda *_: None, context) as url, Fetcher(quick(url)) as fetcher:
-        found = fetcher.get_robots(url.replace("127.0.0.1", "localhost"))
-    assert (found.result, handshakes) == ("network_error", ["localhost"] * 4)
-    assert found.message.endswith("try again later (tried 4 times)")
+        robots_txt = fetcher.get_robots(url.replace("127.0.0.1", "localhost"))
+    assert (robots_txt.result, handshakes) == ("network_error", ["localhost"] * 4)
+    assert robots_txt.message.endswith("try again later (tried 4 times)")
 
 
 # Answers and requests
 
 
-def answers_of(body: bytes, head: str = "200 OK") -> bytes:
+def make_answer(body: bytes, head: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-FORGED = answers_of(b"<p>forged")
+FORGED = make_answer(b"<p>forged")
 BEHIND = {
-    "in the same packet": [answers_of(PAGE) + FORGED],
-    "later": [answers_of(PAGE), FORGED],
-    "half of it": [answers_of(PAGE) + FORGED[:20], FORGED[20:]],
-    "half of a head, to take the next": [answers_of(PAGE) + b"HTTP/1.1 404 Not Found\r\nX-Rest: "],
+    "in the same packet": [make_answer(PAGE) + FORGED],
+    "later": [make_answer(PAGE), FORGED],
+    "half of it": [make_answer(PAGE) + FORGED[:20], FORGED[20:]],
+    "half of a head, to take the next": [make_answer(PAGE) + b"HTTP/1.1 404 Not Found\r\nX-Rest: "],
     "behind chunks": [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE) + FORGED
     ],
-    "behind an error": [answers_of(b"no", "404 Not Found") + FORGED],
+    "behind an error": [make_answer(b"no", "404 Not Found") + FORGED],
     "behind one that has no body": [b"HTTP/1.1 304 Not Modified\r\n\r\n" + FORGED],
-    "a line end": [answers_of(PAGE) + b"\r\n"],
+    "a line end": [make_answer(PAGE) + b"\r\n"],
 }
 
 
@@ -325,7 +325,7 @@ def test_what_is_behind_an_answer_is_no_answer_to_the_next_request(
 
     def answer(path: str, connection: socket.socket) -> None:
         while path:
-            for piece in pieces if path == "/study/first" else [answers_of(path.encode())]:
+            for piece in pieces if path == "/study/first" else [make_answer(path.encode())]:
                 connection.sendall(piece)
                 time.sleep(0.02)
             if path == "/study/first":
@@ -338,7 +338,7 @@ def test_what_is_behind_an_answer_is_no_answer_to_the_next_request(
         others = [fetcher.get(f"{url}/study/{number}") for number in range(3)]
     assert (first.status, first.attempts) in [(200, 1), (304, 1), (404, 1)]
     assert first.body in (PAGE, b"")
-    assert [(each.result, each.attempts, each.body) for each in others] == [
+    assert [(other.result, other.attempts, other.body) for other in others] == [
         ("ok", 1, f"/study/{number}".encode()) for number in range(3)
     ]
 
@@ -347,11 +347,11 @@ def test_one_that_waits_for_no_answer_keeps_its_connection() -> None:
     connections: list[list[str]] = []
 
     def answer(path: str, connection: socket.socket) -> None:
-        asked: list[str] = []
-        connections.append(asked)
+        requested: list[str] = []
+        connections.append(requested)
         while path:
-            asked.append(path)
-            connection.sendall(answers_of(PAGE, "200 OK" if path == PATH else "404 Not Found"))
+            requested.append(path)
+            connection.sendall(make_answer(PAGE, "200 OK" if path == PATH else "404 Not Found"))
             path = (head_of(connection).decode().split() or ["", ""])[1]
 
     with raw_server(answer) as url, Fetcher(quick(url)) as fetcher:
@@ -394,17 +394,17 @@ def test_a_proxy_of_the_environment_is_not_used(replica: Replica, monkeypatch: p
 @pytest.mark.parametrize(
     ("status", "attempts"), [("407 Proxy Authentication Required", 1), ("403 Forbidden", 1), ("502 Bad Gateway", 4)]
 )
-def test_a_proxy_that_refuses_a_tunnel_is_told(status: str, attempts: int) -> None:
+def test_a_proxy_that_refuses_a_tunnel_is_reported(status: str, attempts: int) -> None:
     heads: list[bytes] = []
     refusal = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
     with proxy_server(heads, refusal) as proxy:
         settings = quick("https://site.example", proxy=proxy.replace("//", "//me:secret@"))
         with Fetcher(settings) as fetcher:
-            found = fetcher.get_robots(settings.site)
+            robots_txt = fetcher.get_robots(settings.site)
     masked = proxy.replace("//", "//***@")
     again = f" (tried {attempts} times)" if attempts > 1 else ""
-    assert (found.result, len(heads)) == ("network_error", attempts)
-    assert found.message == (
+    assert (robots_txt.result, len(heads)) == ("network_error", attempts)
+    assert robots_txt.message == (
         "its robots.txt must be read first; cannot fetch https://site.example/robots.txt through the proxy "
         f"{masked}: the proxy refuses ({status}); check the proxy{again}"
     )
@@ -415,8 +415,8 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
     with raw_server(lambda *_: None) as gone:
         pass
     with Fetcher(quick("http://site.example", proxy=gone, retries=0)) as fetcher:
-        found = fetcher.get_robots("http://site.example")
-    assert found.message.startswith(
+        robots_txt = fetcher.get_robots("http://site.example")
+    assert robots_txt.message.startswith(
         "its robots.txt must be read first; cannot fetch http://site.example/robots.txt through the proxy "
         f"{gone}: the connection broke ("
     )
@@ -454,7 +454,7 @@ def test_retry_after_is_waited_out(replica: Replica, status: int, wanted: int | 
 def test_retry_after_is_waited_out_in_real_seconds(replica: Replica) -> None:
     replica.faults[PATH] = Fault(status=429, retry_after=1, times=1)
     assert fetch(replica).result == "ok"
-    first, second = (asked.time for asked in replica.requests if asked.path == PATH)
+    first, second = (request.time for request in replica.requests if request.path == PATH)
     assert 1.0 <= second - first < 1.5
 
 
@@ -514,7 +514,7 @@ def test_429_for_ever_is_rate_limited_and_bounded(replica: Replica, wanted: int 
 
 @pytest.mark.parametrize("wanted", [121, "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
 @pytest.mark.parametrize(("status", "result"), [(429, "rate_limited"), (503, "server_error")])
-def test_a_pause_beyond_the_limit_ends_the_asking(
+def test_a_pause_beyond_the_limit_ends_the_requests(
     replica: Replica, status: int, result: str, wanted: int | str
 ) -> None:
     replica.faults[PATH] = Fault(status=status, retry_after=wanted, times=1)
@@ -586,12 +586,12 @@ def test_a_long_body_of_an_error_is_not_read(replica: Replica) -> None:
 
 def test_no_step_begins_after_the_deadline(replica: Replica) -> None:
     with Fetcher(quick(replica.url, total_timeout=1e-9, retries=0)) as fetcher:
-        found = fetcher.get_robots(replica.url)
-    assert (found.result, found.answered, replica.requests) == ("blocked_by_robots", False, [])
-    assert "no complete answer in time" in found.message
+        robots_txt = fetcher.get_robots(replica.url)
+    assert (robots_txt.result, robots_txt.answered, replica.requests) == ("blocked_by_robots", False, [])
+    assert "no complete answer in time" in robots_txt.message
 
 
-def test_a_page_that_is_slow_once_is_had(replica: Replica) -> None:
+def test_a_page_that_is_slow_once_is_fetched(replica: Replica) -> None:
     replica.faults[PATH] = Fault(delay=60, times=1)
     response = fetch(replica)
     assert (response.result, response.attempts) == ("ok", 2)
@@ -620,7 +620,7 @@ def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, r
 
 
 @pytest.mark.parametrize(
-    ("there", "found"),
+    ("there", "reason"),
     [
         (PATH, "redirects in a circle"),
         ("file:///etc/hosts", "redirects to 'file:///etc/hosts', not to a page of http://{host}; give that address"),
@@ -632,7 +632,7 @@ def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, r
         ("http://127.0.0.1:99999/", "redirects to"),
     ],
 )
-def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, found: str) -> None:
+def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, reason: str) -> None:
     host = replica.url.removeprefix("http://")
     replica.faults[PATH] = Fault(redirect=there.format(host=host))
     response = fetch(replica)
@@ -642,11 +642,11 @@ def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, foun
         b"",
         1,
     )
-    assert found.format(host=host) in response.message
+    assert reason.format(host=host) in response.message
     assert "pw" not in response.message
 
 
-def test_a_redirect_elsewhere_is_told(replica: Replica) -> None:
+def test_a_redirect_elsewhere_is_reported(replica: Replica) -> None:
     replica.faults[PATH] = Fault(redirect="http://me:secret@other.example/x")
     assert fetch(replica).message == (
         f"{replica.url}{PATH} redirects to 'http://***@other.example/x', not to a page of {replica.url}; "
@@ -683,7 +683,7 @@ def test_a_redirect_without_target_is_another_status(replica: Replica) -> None:
         "/%2e/%252fstudy-search",
     ],
 )
-def test_the_search_is_never_asked_for(replica: Replica, there: str) -> None:
+def test_the_search_is_never_requested(replica: Replica, there: str) -> None:
     target = there.format(host=replica.url.removeprefix("http://"))
     replica.faults["/robots.txt"] = Fault(body="User-agent: *\nAllow: /\n")
     replica.faults[PATH] = Fault(redirect=target)
@@ -693,15 +693,15 @@ def test_the_search_is_never_asked_for(replica: Replica, there: str) -> None:
     assert "/study-search never is" in response.message
 
 
-def test_dots_are_resolved_before_an_address_is_asked_for(replica: Replica) -> None:
+def test_dots_are_resolved_before_an_address_is_requested(replica: Replica) -> None:
     replica.faults["/robots.txt"] = Fault(body="User-agent: *\nDisallow: /secret\n", content_type="text/plain")
     replica.faults["/study/up"] = Fault(redirect="/x/%2e%2e/study/./there?q=%2e%2e/")
     replica.faults["/study/round"] = Fault(redirect="/study/%2E/round")
     with Fetcher(quick(replica.url)) as fetcher:
-        found = [fetcher.get(replica.url + path) for path in ("/study/up", "/x/%2e%2e/secret", "/study/round")]
+        responses = [fetcher.get(replica.url + path) for path in ("/study/up", "/x/%2e%2e/secret", "/study/round")]
     assert paths(replica) == ["/study/up", "/study/there?q=%2e%2e/", "/study/round"]
-    assert [each.result for each in found] == ["http_status", "blocked_by_robots", "network_error"]
-    assert "redirects in a circle" in found[2].message
+    assert [response.result for response in responses] == ["http_status", "blocked_by_robots", "network_error"]
+    assert "redirects in a circle" in responses[2].message
 
 
 # Size
@@ -788,7 +788,7 @@ def robots(text: str | bytes, **more: Any) -> Fault:
     return Fault(body=text, content_type="text/plain", **more)
 
 
-def test_what_robots_forbids_is_not_asked_for(replica: Replica) -> None:
+def test_what_robots_forbids_is_not_requested(replica: Replica) -> None:
     replica.faults["/robots.txt"] = robots("User-agent: *\nDisallow: /study/an-\n")
     with Fetcher(quick(replica.url)) as fetcher:
         response = fetcher.get(replica.url + PATH)
@@ -812,11 +812,11 @@ def test_a_redirect_obeys_robots_too(replica: Replica) -> None:
     assert paths(replica) == [PATH]
 
 
-def test_robots_is_asked_for_once_by_many_threads(replica: Replica) -> None:
+def test_robots_is_requested_once_by_many_threads(replica: Replica) -> None:
     with Fetcher(quick(replica.url, concurrency=4)) as fetcher, ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(fetcher.get, [replica.url + PATH] * 16))
-    assert {response.result for response in found} == {"ok"}
-    assert [asked.path for asked in replica.requests].count("/robots.txt") == 1
+        responses = list(pool.map(fetcher.get, [replica.url + PATH] * 16))
+    assert {response.result for response in responses} == {"ok"}
+    assert [request.path for request in replica.requests].count("/robots.txt") == 1
     assert replica.requests[0].path == "/robots.txt"
 
 
@@ -854,14 +854,14 @@ def test_robots_forbids_until_it_answers(replica: Replica) -> None:
         results = []
         for _ in range(4):
             results.append(fetcher.get(replica.url + PATH).result)
-            asked = len(replica.requests)
+            before = len(replica.requests)
             again = fetcher.get(replica.url + PATH).result
-            assert (again, len(replica.requests) - asked) == (results[-1], int(again == "ok"))
+            assert (again, len(replica.requests) - before) == (results[-1], int(again == "ok"))
             warp.sleep(61)
     assert results == ["blocked_by_robots", "blocked_by_robots", "ok", "ok"]
 
 
-def test_a_silent_robots_is_not_asked_for_without_end(replica: Replica) -> None:
+def test_a_silent_robots_is_not_requested_without_end(replica: Replica) -> None:
     replica.faults["/robots.txt"] = Fault(status=500)
     warp = WarpClock()
     settings = quick(replica.url, retries=1, robots_pause=0.0, robots_asks=3)
@@ -944,15 +944,19 @@ def test_any_robots_gives_a_result(text: bytes | str) -> None:
 
 def test_robots_names_the_sitemaps(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
-        found = fetcher.get_robots(replica.url)
-    assert (found.result, found.sitemaps, found.answered) == ("ok", (replica.url + "/sitemap.xml",), True)
+        robots_txt = fetcher.get_robots(replica.url)
+    assert (robots_txt.result, robots_txt.sitemaps, robots_txt.answered) == (
+        "ok",
+        (replica.url + "/sitemap.xml",),
+        True,
+    )
 
 
 # Rate
 
 
 def starts(*replicas: Replica) -> list[float]:
-    return sorted(asked.time for replica in replicas for asked in replica.requests)
+    return sorted(request.time for replica in replicas for request in replica.requests)
 
 
 def test_the_rate_holds_over_threads_hosts_retries_and_redirects(replica: Replica) -> None:
@@ -960,11 +964,11 @@ def test_the_rate_holds_over_threads_hosts_retries_and_redirects(replica: Replic
     replica.faults[PATH] = Fault(status=503, times=2)
     replica.faults["/study/old"] = Fault(redirect=PATH)
     with Replica(SITE) as other:
-        asked = [replica.url + "/study/old", other.url + PATH, replica.url + PATH, other.url + "/study/none"] * 3
+        urls = [replica.url + "/study/old", other.url + PATH, replica.url + PATH, other.url + "/study/none"] * 3
         with Fetcher(quick(replica.url, rate=1 / interval, concurrency=4)) as fetcher, ThreadPoolExecutor(6) as pool:
-            found = list(pool.map(fetcher.get, asked))
+            responses = list(pool.map(fetcher.get, urls))
         times = starts(replica, other)
-    assert {response.result for response in found} == {"ok", "http_status"}
+    assert {response.result for response in responses} == {"ok", "http_status"}
     assert len(times) == 2 + 12 + 2 + 3
     gaps = [late - early for early, late in itertools.pairwise(times)]
     # What the double sees is late by as long as its threads wait for the processor.
@@ -996,7 +1000,7 @@ def test_no_more_requests_are_in_flight_than_allowed(replica: Replica) -> None:
     replica.faults[PATH] = Fault(delay=0.2)
     with Fetcher(quick(replica.url, concurrency=2)) as fetcher, ThreadPoolExecutor(6) as pool:
         list(pool.map(fetcher.get, [replica.url + PATH] * 6))
-    times = [asked.time for asked in replica.requests if asked.path == PATH]
+    times = [request.time for request in replica.requests if request.path == PATH]
     assert all(third - first > 0.19 for first, third in zip(times, times[2:], strict=False))
     assert times[1] - times[0] < 0.15
 
@@ -1056,9 +1060,9 @@ def test_a_crawl_delay_does_not_make_it_faster(replica: Replica) -> None:
 def test_a_crawl_delay_beyond_the_limit_is_a_refusal(replica: Replica) -> None:
     replica.faults["/robots.txt"] = robots("User-agent: *\nCrawl-delay: 86400\n")
     with Fetcher(quick(replica.url, robots_pause=0.0)) as fetcher:
-        found = [fetcher.get(replica.url + PATH) for _ in range(2)]
-    assert [response.result for response in found] == ["blocked_by_robots"] * 2
-    assert found[0].message == (
+        responses = [fetcher.get(replica.url + PATH) for _ in range(2)]
+    assert [response.result for response in responses] == ["blocked_by_robots"] * 2
+    assert responses[0].message == (
         f"{replica.url}{PATH} was not requested: {replica.url}/robots.txt asks for a delay of 86400 s, more than the "
         "120 s allowed; ask the site for permission"
     )
@@ -1153,17 +1157,17 @@ def test_ctrl_c_ends_it_promptly(replica: Replica, path: str, changes: dict[str,
     )
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
         expected = "/robots.txt" if changes else path
-        while not any(asked.path == expected for asked in replica.requests):
+        while not any(request.path == expected for request in replica.requests):
             time.sleep(0.02)
         time.sleep(0.2)
         before = time.monotonic()
         process.send_signal(signal.SIGINT)
         try:
-            _, told = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=10)
         finally:
             process.kill()
     assert time.monotonic() - before < 2
-    assert told.endswith("KeyboardInterrupt\n")
+    assert stderr.endswith("KeyboardInterrupt\n")
     assert process.returncode == -signal.SIGINT
 
 

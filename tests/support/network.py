@@ -120,7 +120,7 @@ def head_of(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def proxy_server(heads: list[bytes], refusal: bytes = b"") -> Iterator[str]:
-    """Run an HTTP proxy, for tunnels and plain requests. It notes the heads it gets. Yield its URL."""
+    """Run an HTTP proxy, for tunnels and plain requests. It records the heads it gets. Yield its URL."""
 
     def serve(client: socket.socket) -> None:
         head = head_of(client)

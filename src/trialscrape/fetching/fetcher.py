@@ -6,7 +6,7 @@
 
 Rules: one clock for all hosts, so that no two requests of a run start closer than 1/rate, retries, redirects and
 robots.txt included; a host's Crawl-delay and Retry-After only make it slower; robots.txt first (RFC 9309), and no
-request where it forbids or cannot be had; no byte of a body is given out unless the whole body arrived.
+request where it forbids or cannot be fetched; no part of a body is returned unless the whole body arrived.
 """
 
 import threading
@@ -17,7 +17,6 @@ from typing import Self, cast
 
 import httpx
 import tenacity
-from protego import Protego
 
 from trialscrape.addresses import mask_passwords, may_lead_to, resolve_path
 from trialscrape.fetching.responses import (
@@ -87,7 +86,7 @@ class Fetcher:
 
         Args:
             url: An http or https address; anything else gives `network_error` without a request.
-            validators: Ask only for what changed since; an unchanged page gives `not_modified`.
+            validators: Take the page only if it changed; an unchanged one gives `not_modified`.
             limit: The largest body to take, in bytes, where it is not the settings' one.
 
         Raises:
@@ -112,7 +111,7 @@ class Fetcher:
         try:
             return self._robots_for(_parse_url(url))
         except ValueError as error:
-            return Robots(Result.NETWORK_ERROR, Protego.parse(""), message=str(error))
+            return Robots(Result.NETWORK_ERROR, str(error))
 
     def _follow(self, request: Request) -> Response:
         """Fetch an address and the ones it redirects to."""
@@ -162,11 +161,10 @@ class Fetcher:
         return self._hosts.setdefault(_origin(target), HostTimes())
 
     def _retry(self, request: Request) -> Response:
-        """Send a request until an answer comes that a retry would not mend."""
+        """Send a request until no retry would help, or no retry is left."""
         settings = self._settings
         backoff = tenacity.wait_exponential(multiplier=settings.backoff, max=settings.backoff_limit)
         jitter = tenacity.wait_random(0, settings.backoff)
-
         retrying = tenacity.Retrying(
             sleep=self._stop.wait,
             stop=tenacity.stop_after_attempt(settings.retries + 1),
@@ -193,15 +191,10 @@ class Fetcher:
     def _exchange(self, request: Request, sent: Callable[[], None]) -> Response:
         """Send one request and read its answer; the only place where foreign errors are translated."""
         try:
-            raw = self._client.build_request(
-                "GET", request.url, headers=request.headers, extensions={"trace": trace_head(sent)}
-            )
-            answer = self._client.send(raw, stream=True)
-            try:
+            trace = {"trace": trace_head(sent)}
+            with self._client.stream("GET", request.url, headers=request.headers, extensions=trace) as answer:
                 sent()
                 return read_response(answer, request, self._settings)
-            finally:
-                answer.close()
         except Exception as error:
             self._stop.check()
             response = explain_failure(error, request, self._settings)

@@ -22,10 +22,10 @@ class Result(StrEnum):
     NOT_MODIFIED = "not_modified"  # 304 to the validators sent
     HTTP_STATUS = "http_status"  # an answer that is none of the others: 404, 403, 204 …
     BLOCKED_BY_ROBOTS = "blocked_by_robots"
-    RATE_LIMITED = "rate_limited"  # 429 to the last, or a longer pause asked for than the settings allow
+    RATE_LIMITED = "rate_limited"  # 429 after all retries, or a longer pause than the settings allow
     TIMEOUT = "timeout"
     NETWORK_ERROR = "network_error"  # no whole answer, or a redirect that is not followed
-    SERVER_ERROR = "server_error"  # 5xx, 408 or 425 to the last
+    SERVER_ERROR = "server_error"  # 5xx, 408 or 425 after all retries
     TOO_LARGE = "too_large"
 
 
@@ -117,7 +117,7 @@ def pause_message(url: httpx.URL, pause: float, settings: Settings) -> str:
 
 
 def _read_retry_after(headers: httpx.Headers, now: datetime) -> float | None:
-    """Return the seconds that `Retry-After` asks for, or None where it says nothing readable.
+    """Return the seconds that `Retry-After` asks for, or None where it is unreadable.
 
     A date is taken against the answer's own `Date`, so that a wrong clock on either side does not shorten the wait.
     """
@@ -139,7 +139,7 @@ def _parse_date(text: str) -> datetime | None:
 
 
 def explain_failure(error: Exception, request: Request, settings: Settings) -> Response | None:
-    """Return what an error means, or None where it is none of the network's."""
+    """Return what an error of the network means, or None for any other error."""
 
     def failure(
         reason: str,
@@ -179,7 +179,7 @@ def explain_failure(error: Exception, request: Request, settings: Settings) -> R
 
 
 def _find_distrust(error: BaseException | None) -> str:
-    """Return what is wrong with a certificate that an error is about, or nothing where it is about something else."""
+    """Return what is wrong with a certificate that an error is about, or nothing."""
     while error:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message

@@ -1,4 +1,4 @@
-"""robots.txt of each host (RFC 9309): fetched once it is needed, kept for the run."""
+"""robots.txt of each host (RFC 9309): fetched when it is first needed, kept for the run."""
 
 import math
 import threading
@@ -23,10 +23,10 @@ class Robots:
     """
 
     result: Result
-    rules: Protego = field(repr=False)
+    message: str = ""
+    rules: Protego = field(default_factory=lambda: Protego.parse(""), repr=False)
     delay: float = 0.0
     sitemaps: tuple[str, ...] = ()
-    message: str = ""
     answered: bool = True
 
 
@@ -74,22 +74,20 @@ def read_robots(response: Response, settings: Settings) -> Robots:
     """Read what was fetched as robots.txt: 4xx allows all, no answer forbids all (RFC 9309)."""
     client_error = response.status is not None and httpx.codes.is_client_error(response.status)
     if response.result == Result.HTTP_STATUS and client_error:
-        return Robots(Result.OK, Protego.parse(""))
+        return Robots(Result.OK)
     if response.result != Result.OK:
-        result = Result.BLOCKED_BY_ROBOTS if response.result in _FORBIDS else response.result
-        message = f"its robots.txt must be read first; {response.message}"
-        return Robots(result, Protego.parse(""), message=message, answered=False)
+        # A host that cannot be reached at all is better called so than "blocked".
+        reached = response.result in (Result.SERVER_ERROR, Result.TIMEOUT, Result.HTTP_STATUS)
+        blocked = Result.BLOCKED_BY_ROBOTS if reached else response.result
+        return Robots(blocked, f"its robots.txt must be read first; {response.message}", answered=False)
     rules = Protego.parse(_decode(response.body, settings.robots_limit))
     delay = _read_delay(rules, settings.user_agent)
+    result, message = Result.OK, ""
     if delay > settings.crawl_delay_limit:
         limit = f"more than the {settings.crawl_delay_limit:g} s allowed"
         message = f"{response.final_url} asks for a delay of {delay:g} s, {limit}; ask the site for permission"
-        return Robots(Result.BLOCKED_BY_ROBOTS, rules, delay, tuple(rules.sitemaps), message)
-    return Robots(Result.OK, rules, delay, tuple(rules.sitemaps))
-
-
-# A host that cannot be reached at all is better called so than "blocked".
-_FORBIDS = {Result.SERVER_ERROR, Result.TIMEOUT, Result.HTTP_STATUS}
+        result = Result.BLOCKED_BY_ROBOTS
+    return Robots(result, message, rules, delay, tuple(rules.sitemaps))
 
 
 def _decode(body: bytes, limit: int) -> str:
@@ -99,7 +97,7 @@ def _decode(body: bytes, limit: int) -> str:
 
 
 def _read_delay(rules: Protego, agent: str) -> float:
-    """Return the seconds between two requests that robots.txt asks for, by either of its words for it."""
+    """Return the seconds between two requests that robots.txt asks for, as Crawl-delay or Request-rate."""
     rate = rules.request_rate(agent)
     interval = rate.seconds / rate.requests if rate and rate.requests else 0.0
     return max(rules.crawl_delay(agent) or 0.0, interval)

@@ -41,13 +41,13 @@ class StopSignal:
         self.check()
 
     def acquire(self, lock: "threading.Lock | threading.Semaphore") -> None:
-        """Take a lock, but do not wait for it longer than the run lasts."""
+        """Take a lock, unless the run ends first."""
         while not lock.acquire(timeout=0.1):
             self.check()
 
     @contextmanager
     def held(self, lock: "threading.Lock | threading.Semaphore") -> Iterator[None]:
-        """Hold a lock, taken like that."""
+        """Hold a lock, taken with `acquire`."""
         self.acquire(lock)
         try:
             yield
@@ -71,7 +71,7 @@ class Throttle:
         self._started = -math.inf
 
     def wait_for(self, host: HostTimes) -> None:
-        """Wait for what only this host asks for, without holding up requests to others."""
+        """Wait for the delay and pause of this host, without holding up requests to others."""
         while (left := self._left(host)) > 0:
             self._stop.wait(left)
 
@@ -80,11 +80,11 @@ class Throttle:
 
     @contextmanager
     def turn(self, host: HostTimes) -> Iterator[Callable[[], None]]:
-        """Wait until a request may start, and let nobody else start one until its head is sent.
+        """Wait until a request may start, and let no other start until its head is sent.
 
         So neither a slow connection nor a thread that sleeps between its turn and its request can bring two requests
-        closer together on the wire than the interval. What is given is to be called when the head is sent; the end of
-        the request does so too.
+        closer together on the wire than the interval. The caller calls the yielded function when the head is
+        sent; the end of the request does so too.
         """
         self._enter(host)
         with ExitStack() as over:

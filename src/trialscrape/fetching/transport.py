@@ -1,6 +1,6 @@
 """The connections: one deadline for each request, and an end to all of them at once.
 
-This is httpx's own client over httpcore's own pool; only how long a connection may take is ours.
+This is httpx's own client over httpcore's own pool; only how long a connection may take is set here.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def make_client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Cli
         headers={
             "User-Agent": settings.user_agent,
             "Accept": "text/html,application/xhtml+xml,application/xml,application/json,text/plain;q=0.9,*/*;q=0.5",
-            # Only what `decoding` unpacks with a bound.
+            # Only what `decoding` decompresses within a limit.
             "Accept-Encoding": "gzip, deflate",
         },
         timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
@@ -35,7 +35,7 @@ def make_client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Cli
         follow_redirects=False,
         # No netrc: nothing but what the settings say goes to the site.
         trust_env=False,
-        # No cookies kept: a page must not depend on what was asked before it.
+        # No cookies kept: a page must not depend on what was requested before it.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
@@ -69,7 +69,7 @@ class DeadlineBackend(httpcore.SyncBackend):
         self._over = False
 
     def begin_request(self, total: float) -> None:
-        """Begin a request that has `total` seconds."""
+        """Give the request that this thread begins `total` seconds."""
         self._thread.deadline = self._clock() + total
 
     def left(self, timeout: float | None) -> float:
@@ -176,7 +176,7 @@ def _proxy(address: str) -> httpcore.Proxy | None:
     parts = urlsplit(address)
     if not parts.hostname:
         return None
-    name, password = (unquote_to_bytes(each or "") for each in (parts.username, parts.password))
+    name, password = (unquote_to_bytes(part or "") for part in (parts.username, parts.password))
     url = httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
     return httpcore.Proxy(url, auth=(name, password) if parts.username else None)
 
