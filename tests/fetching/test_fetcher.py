@@ -11,7 +11,6 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,6 @@ from typing import Any
 import httpcore
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from support.network import (
     PAGE,
@@ -29,11 +26,14 @@ from support.network import (
     SITE,
     WarpClock,
     certificate,
+    fetch,
     head_of,
+    paths,
     proxy_server,
     quick,
     raw_page,
     raw_server,
+    robots,
 )
 from trialscrape.errors import Stopped
 from trialscrape.fetching.fetcher import Fetcher
@@ -41,23 +41,6 @@ from trialscrape.fetching.responses import Response, Validators
 from trialscrape.fetching.transport import trace_head
 from trialscrape.settings import Settings
 from trialscrape.testing.replica import Fault, Replica
-
-
-@pytest.fixture
-def replica() -> Iterator[Replica]:
-    with Replica(SITE) as running:
-        yield running
-
-
-def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Response:
-    with Fetcher(quick(replica.url, **changes)) as fetcher:
-        return fetcher.get(replica.url + path)
-
-
-def paths(replica: Replica) -> list[str]:
-    """Return the requested paths, without robots.txt."""
-    return [request.path for request in replica.requests if request.path != "/robots.txt"]
-
 
 # A page
 
@@ -542,30 +525,24 @@ def test_a_pause_holds_for_the_whole_host_and_no_other(replica: Replica) -> None
 # Time
 
 
-def test_late_headers_end_in_timeout(replica: Replica) -> None:
-    replica.faults[PATH] = Fault(delay=60)
-    before = time.monotonic()
-    response = fetch(replica, retries=1)
-    assert (response.result, response.body, response.attempts) == ("timeout", b"", 2)
-    assert 0.6 <= time.monotonic() - before < 1.5
-    assert "no complete answer in time (0.3 s for the next bytes, 0.6 s in all)" in response.message
+SLOW: dict[str, tuple[Fault, dict[str, Any]]] = {
+    "late headers": (Fault(delay=60), {}),
+    "late headers, and a read may take longer": (Fault(delay=60), {"read_timeout": 30.0}),
+    "a byte of the body now and then": (Fault(drip=0.1), {}),
+    "a byte of the headers now and then": (Fault(drip=0.1, drip_head=True), {}),
+}
 
 
-@pytest.mark.parametrize("head", [False, True])
-def test_a_byte_now_and_then_ends_in_timeout(replica: Replica, *, head: bool) -> None:
-    replica.faults[PATH] = Fault(drip=0.1, drip_head=head)
+@pytest.mark.parametrize(("fault", "changes"), SLOW.values(), ids=SLOW)
+def test_a_slow_answer_ends_in_timeout(replica: Replica, fault: Fault, changes: dict[str, Any]) -> None:
+    replica.faults[PATH] = fault
+    read_timeout = changes.get("read_timeout", 0.3)
     before = time.monotonic()
-    response = fetch(replica, retries=0)
+    response = fetch(replica, retries=0, **changes)
+    least = read_timeout if fault.delay and not changes else 0.6
+    assert least <= time.monotonic() - before < 1.2
     assert (response.result, response.body, response.attempts) == ("timeout", b"", 1)
-    assert 0.6 <= time.monotonic() - before < 1.2
-
-
-def test_the_total_timeout_ends_a_read_that_may_take_longer(replica: Replica) -> None:
-    replica.faults[PATH] = Fault(delay=60)
-    before = time.monotonic()
-    response = fetch(replica, retries=0, read_timeout=30.0)
-    assert response.result == "timeout"
-    assert 0.6 <= time.monotonic() - before < 1.2
+    assert f"no complete answer in time ({read_timeout:g} s for the next bytes, 0.6 s in all)" in response.message
 
 
 def test_a_dripping_body_of_an_error_is_not_waited_for(replica: Replica) -> None:
@@ -625,6 +602,11 @@ def test_five_redirects_are_followed_and_not_six(replica: Replica, count: int, r
         (PATH, "redirects in a circle"),
         ("file:///etc/hosts", "redirects to 'file:///etc/hosts', not to a page of http://{host}; give that address"),
         ("https://{host}/", "redirects to 'https://{host}/'"),
+        (
+            "http://me:pw@other.example/x",
+            f"{PATH} redirects to 'http://***@other.example/x', not to a page of http://{{host}}; "
+            "give that address if it is the one you want",
+        ),
         ("//user:pw@{host}/", "redirects to '//***@{host}/'"),
         ("http://127.0.0.1:port/", ": it redirects to no address"),
         ("javascript:alert(1)", ": it redirects to no address"),
@@ -644,14 +626,6 @@ def test_a_redirect_elsewhere_is_not_followed(replica: Replica, there: str, reas
     )
     assert reason.format(host=host) in response.message
     assert "pw" not in response.message
-
-
-def test_a_redirect_elsewhere_is_reported(replica: Replica) -> None:
-    replica.faults[PATH] = Fault(redirect="http://me:secret@other.example/x")
-    assert fetch(replica).message == (
-        f"{replica.url}{PATH} redirects to 'http://***@other.example/x', not to a page of {replica.url}; "
-        "give that address if it is the one you want"
-    )
 
 
 def test_another_host_gets_no_request(replica: Replica) -> None:
@@ -779,177 +753,6 @@ def test_an_empty_body_is_whole(replica: Replica, headers: dict[str, str]) -> No
     replica.faults[PATH] = Fault(body=b"", headers=headers)
     response = fetch(replica)
     assert (response.result, response.body) == ("ok", b"")
-
-
-# robots.txt
-
-
-def robots(text: str | bytes, **more: Any) -> Fault:
-    return Fault(body=text, content_type="text/plain", **more)
-
-
-def test_what_robots_forbids_is_not_requested(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = robots("User-agent: *\nDisallow: /study/an-\n")
-    with Fetcher(quick(replica.url)) as fetcher:
-        response = fetcher.get(replica.url + PATH)
-        other = fetcher.get(replica.url + "/study/other")
-    assert (response.result, response.attempts, other.status) == ("blocked_by_robots", 0, 404)
-    assert response.message == (
-        f"{replica.url}{PATH} was not requested: {replica.url}/robots.txt forbids it; leave it out"
-    )
-    assert paths(replica) == ["/study/other"]
-
-
-def test_rules_for_this_program_win_over_those_for_all(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = robots("User-agent: *\nAllow: /\n\nUser-agent: trialscrape\nDisallow: /study/\n")
-    assert fetch(replica).result == "blocked_by_robots"
-
-
-def test_a_redirect_obeys_robots_too(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = robots("User-agent: *\nDisallow: /secret\n")
-    replica.faults[PATH] = Fault(redirect="/secret/page")
-    assert fetch(replica).result == "blocked_by_robots"
-    assert paths(replica) == [PATH]
-
-
-def test_robots_is_requested_once_by_many_threads(replica: Replica) -> None:
-    with Fetcher(quick(replica.url, concurrency=4)) as fetcher, ThreadPoolExecutor(8) as pool:
-        responses = list(pool.map(fetcher.get, [replica.url + PATH] * 16))
-    assert {response.result for response in responses} == {"ok"}
-    assert [request.path for request in replica.requests].count("/robots.txt") == 1
-    assert replica.requests[0].path == "/robots.txt"
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_a_missing_robots_allows_all(replica: Replica, status: int) -> None:
-    replica.faults["/robots.txt"] = Fault(status=status)
-    assert fetch(replica).result == "ok"
-
-
-SILENT = {
-    "500": (Fault(status=500), "blocked_by_robots"),
-    "503": (Fault(status=503), "blocked_by_robots"),
-    "timeout": (Fault(delay=60), "blocked_by_robots"),
-    "drip": (Fault(drip=0.1), "blocked_by_robots"),
-    "429": (Fault(status=429), "rate_limited"),
-    "reset": (Fault(cut=3, end="reset"), "network_error"),
-    "elsewhere": (Fault(redirect="https://example.org/robots.txt"), "network_error"),
-    "circle": (Fault(redirect="/robots.txt"), "network_error"),
-}
-
-
-@pytest.mark.parametrize(("fault", "result"), SILENT.values(), ids=SILENT)
-def test_a_robots_that_does_not_answer_forbids_all(replica: Replica, fault: Fault, result: str) -> None:
-    replica.faults["/robots.txt"] = fault
-    response = fetch(replica, retries=1)
-    assert (response.result, response.attempts) == (result, 0)
-    assert response.message.startswith(f"{replica.url}{PATH} was not requested: its robots.txt must be read first; ")
-    assert paths(replica) == []
-
-
-def test_robots_forbids_until_it_answers(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = Fault(status=500, times=4)
-    warp = WarpClock()
-    with Fetcher(quick(replica.url, retries=1), sleep=warp.sleep, clock=warp.clock) as fetcher:
-        results = []
-        for _ in range(4):
-            results.append(fetcher.get(replica.url + PATH).result)
-            before = len(replica.requests)
-            again = fetcher.get(replica.url + PATH).result
-            assert (again, len(replica.requests) - before) == (results[-1], int(again == "ok"))
-            warp.sleep(61)
-    assert results == ["blocked_by_robots", "blocked_by_robots", "ok", "ok"]
-
-
-def test_a_silent_robots_is_not_requested_without_end(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = Fault(status=500)
-    warp = WarpClock()
-    settings = quick(replica.url, retries=1, robots_pause=0.0, robots_asks=3)
-    with Fetcher(settings, sleep=warp.sleep, clock=warp.clock) as fetcher:
-        assert {fetcher.get(replica.url + PATH).result for _ in range(10)} == {"blocked_by_robots"}
-    assert len(replica.requests) == 6
-    assert max(warp.sleeps) < 0.1
-
-
-def test_a_robots_that_passes_its_trouble_is_obeyed(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = Fault(status=503, times=2)
-    assert fetch(replica).result == "ok"
-
-
-def test_of_a_huge_robots_the_start_is_obeyed(replica: Replica) -> None:
-    line = b"# nothing to see\n"
-    start = b"User-agent: *\nDisallow: /study/\n"
-    replica.faults["/robots.txt"] = robots(start + line * (5_000_000 // len(line)))
-    assert fetch(replica, total_timeout=5.0).result == "blocked_by_robots"
-
-
-@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
-def test_a_rule_cut_in_half_is_no_rule(replica: Replica, headers: dict[str, str]) -> None:
-    start = b"User-agent: *\n#" + b"x" * 470
-    cut = b"\nDisallow: /study-other/"
-    assert len(start + cut[:19]) == 504
-    whole = start + cut + b"\n" + os.urandom(200_000)
-    body = gzip.compress(whole) if headers else whole
-    replica.faults["/robots.txt"] = robots(body, headers=headers)
-    assert fetch(replica, robots_limit=len(start) + len(b"\nDisallow: /")).result == "ok"
-    assert fetch(replica, "/study-other/x", robots_limit=len(start + cut) + 1).result == "blocked_by_robots"
-
-
-def test_a_robots_that_is_a_bomb_takes_no_memory(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = Fault(gzip_bomb=10_000_000_000)
-    with Fetcher(quick(replica.url, total_timeout=20.0)) as fetcher:
-        tracemalloc.start()
-        assert fetcher.get(replica.url + PATH).result == "ok"
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert peak < 8_000_000
-
-
-GARBAGE = {
-    "bytes": bytes(range(256)) * 20,
-    "page": b"<!doctype html><title>Just a moment...</title>",
-    "nothing": b"",
-    "rule without agent": b"Disallow: /",
-    "wrong delay": b"User-agent: *\nCrawl-delay: soon\nCrawl-delay: -1\nRequest-rate: x/y\n",
-    "mark": b"\xef\xbb\xbf\xff\xfeUser-agent\x00: *\nDisallow: /\n",
-}
-
-
-@pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_forbids_nothing(replica: Replica, text: bytes) -> None:
-    replica.faults["/robots.txt"] = robots(text)
-    assert fetch(replica).result == "ok"
-
-
-def test_a_byte_order_mark_does_not_hide_a_rule(replica: Replica) -> None:
-    replica.faults["/robots.txt"] = robots(b"\xef\xbb\xbfUser-agent: *\r\nDisallow: /\r\n")
-    assert fetch(replica).result == "blocked_by_robots"
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=300) | st.text(alphabet="User-agent: *\nDisallow/Crawlyqt0123456789$%\r", max_size=300))
-def test_any_robots_gives_a_result(text: bytes | str) -> None:
-    body = text if isinstance(text, bytes) else b"User-agent: *\n" + text.encode()
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, stream=httpx.ByteStream(body if request.url.path == "/robots.txt" else PAGE))
-
-    warp = WarpClock()
-    site = "https://example.org"
-    with Fetcher(
-        Settings(site=site), transport=httpx.MockTransport(answer), sleep=warp.sleep, clock=warp.clock
-    ) as fetcher:
-        assert fetcher.get(site + PATH).result in ("ok", "blocked_by_robots")
-
-
-def test_robots_names_the_sitemaps(replica: Replica) -> None:
-    with Fetcher(quick(replica.url)) as fetcher:
-        robots_txt = fetcher.get_robots(replica.url)
-    assert (robots_txt.result, robots_txt.sitemaps, robots_txt.answered) == (
-        "ok",
-        (replica.url + "/sitemap.xml",),
-        True,
-    )
 
 
 # Rate

@@ -41,14 +41,18 @@ def finish(work: Callable[[], object]) -> None:
     assert done.wait(5)
 
 
+def make_throttle(interval: float) -> tuple[Clock, Throttle]:
+    clock = Clock()
+    return clock, Throttle(interval, StopSignal(clock, clock.sleep))
+
+
 def take(throttle: Throttle, host: HostTimes) -> None:
     with throttle.turn(host) as sent:
         sent()
 
 
 def test_turns_are_an_interval_apart_over_all_hosts() -> None:
-    clock = Clock()
-    throttle = Throttle(2.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(2.0)
     first, second = HostTimes(), HostTimes()
     take(throttle, first)
     clock.now += 0.5
@@ -61,8 +65,7 @@ def test_turns_are_an_interval_apart_over_all_hosts() -> None:
 
 
 def test_the_interval_counts_from_when_the_head_was_sent() -> None:
-    clock = Clock()
-    throttle = Throttle(2.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(2.0)
     host = HostTimes()
     with throttle.turn(host) as sent:
         clock.now += 5  # connecting
@@ -74,8 +77,7 @@ def test_the_interval_counts_from_when_the_head_was_sent() -> None:
 
 
 def test_the_interval_counts_from_the_end_where_no_head_was_sent() -> None:
-    clock = Clock()
-    throttle = Throttle(2.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(2.0)
     host = HostTimes()
     with throttle.turn(host):
         clock.now += 5
@@ -84,8 +86,7 @@ def test_the_interval_counts_from_the_end_where_no_head_was_sent() -> None:
 
 
 def test_a_host_has_its_own_delay_and_pause() -> None:
-    clock = Clock()
-    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(1.0)
     slow, other = HostTimes(delay=10.0), HostTimes()
     take(throttle, slow)
     take(throttle, other)
@@ -96,8 +97,7 @@ def test_a_host_has_its_own_delay_and_pause() -> None:
 
 
 def test_a_short_delay_of_a_host_is_kept_too() -> None:
-    clock = Clock()
-    throttle = Throttle(0.25, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(0.25)
     host = HostTimes(delay=0.75)
     take(throttle, host)
     finish(lambda: take(throttle, host))
@@ -105,8 +105,7 @@ def test_a_short_delay_of_a_host_is_kept_too() -> None:
 
 
 def test_a_wait_for_a_host_ends_when_its_pause_is_over() -> None:
-    clock = Clock()
-    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(1.0)
     throttle.wait_for(HostTimes())
     throttle.wait_for(HostTimes(started=99.0, delay=1.0))
     assert clock.sleeps == []
@@ -125,8 +124,7 @@ def test_one_that_waits_for_its_host_does_not_hold_up_others() -> None:
 
 
 def test_only_one_has_a_turn_until_its_head_is_sent() -> None:
-    clock = Clock()
-    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    _, throttle = make_throttle(1.0)
     second = threading.Thread(target=take, args=(throttle, HostTimes()), daemon=True)
     with throttle.turn(HostTimes()) as sent:
         second.start()
@@ -144,8 +142,7 @@ class Interrupted(BaseException):
 
 @pytest.mark.parametrize("error", [Interrupted, ValueError])
 def test_a_wait_for_a_turn_that_fails_lets_others_have_theirs(error: type[BaseException]) -> None:
-    clock = Clock()
-    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    clock, throttle = make_throttle(1.0)
     take(throttle, HostTimes())
 
     def fail() -> None:
@@ -159,8 +156,7 @@ def test_a_wait_for_a_turn_that_fails_lets_others_have_theirs(error: type[BaseEx
 
 
 def test_a_request_that_fails_lets_others_have_their_turn() -> None:
-    clock = Clock()
-    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    _, throttle = make_throttle(1.0)
     with pytest.raises(Interrupted), throttle.turn(HostTimes()):
         raise Interrupted
     finish(lambda: take(throttle, HostTimes()))

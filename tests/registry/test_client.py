@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,11 +209,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
-    """Look ids up in their order, one after the other."""
+@contextmanager
+def look_ahead_for(replica: Replica, store: Store, ids: list[str], **changes: Any) -> Iterator[LookAhead]:
     settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
     with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, ids)
+        yield LookAhead(fetcher, settings, store, KEY, ids)
+
+
+def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
+    """Look ids up in their order, one after the other."""
+    with look_ahead_for(replica, store, ids, **changes) as look_ahead:
         return [look_ahead.look_up(nct_id) for nct_id in ids]
 
 
@@ -232,9 +238,7 @@ def test_ids_are_requested_in_one_list(many: Replica, store: Store) -> None:
 
 
 def test_a_list_gives_what_the_id_alone_gives(many: Replica, store: Store) -> None:
-    settings = quick(many.url)
-    with Fetcher(settings) as fetcher:
-        alone = [look_up(fetcher, settings, nct_id) for nct_id in IDS[:2]]
+    alone = [ask(many, nct_id) for nct_id in IDS[:2]]
     listed = answers(many, store, IDS[:2])
     assert [replace(answer, url="", attempts=1) for answer in listed] == [replace(answer, url="") for answer in alone]
 
@@ -246,9 +250,8 @@ def test_a_list_has_as_many_ids_as_the_setting_says(many: Replica, store: Store)
 
 def test_an_address_is_never_too_long_for_a_server(many: Replica, store: Store) -> None:
     ids = [f"NCT99{number:06}" for number in range(1000, 2500)]
-    settings = quick(many.url, read_timeout=10.0)
-    with Fetcher(settings) as fetcher:
-        LookAhead(fetcher, settings, store, KEY, ids).look_up(ids[0])
+    with look_ahead_for(many, store, ids) as look_ahead:
+        look_ahead.look_up(ids[0])
     (listed,) = (request.path for request in many.requests if "filter.ids" in request.path)
     assert MAX_ADDRESS - len(",NCT00000000,") < len(many.url + listed) <= MAX_ADDRESS
     assert listed.count("NCT99") > 600
@@ -314,9 +317,7 @@ def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) ->
     url = "https://ctv.example/study/known"
     store.add_page(Fetched(url, url, datetime.now(UTC), 200, b""))
     store.set_match(IDS[1], url, Match("nct_id", IDS[1]))
-    settings = quick(many.url)
-    with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:4])
+    with look_ahead_for(many, store, IDS[:4]) as look_ahead:
         assert look_ahead.look_up(IDS[0]).status == "found"
         assert requested(many) == [",".join((IDS[0], *IDS[2:4]))]
         # Its page may be gone, so it is requested alone when that turns out.
@@ -325,9 +326,7 @@ def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) ->
 
 
 def test_whoever_comes_first_the_lists_are_the_same(many: Replica, store: Store) -> None:
-    settings = quick(many.url, registry_batch=2)
-    with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:6])
+    with look_ahead_for(many, store, IDS[:6], registry_batch=2) as look_ahead:
         results = [look_ahead.look_up(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
     assert requested(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
     assert {answer.requested_id for answer in results if answer.attempts} == {IDS[0], IDS[2], IDS[4]}

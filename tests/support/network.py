@@ -12,8 +12,10 @@ from typing import Any
 
 import trustme
 
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.fetching.responses import Response
 from trialscrape.settings import Settings
-from trialscrape.testing.replica import Site, Study
+from trialscrape.testing.replica import Fault, Replica, Site, Study
 
 PAGE = b"<!doctype html><title>Invented</title><p>An invented study of nothing at all.</p>"
 STUDY = Study(
@@ -48,6 +50,22 @@ def quick(url: str, **changes: Any) -> Settings:
         "backoff_limit": 0.01,
     }
     return Settings(**values | changes)
+
+
+def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Response:
+    """Fetch one path of a replica."""
+    with Fetcher(quick(replica.url, **changes)) as fetcher:
+        return fetcher.get(replica.url + path)
+
+
+def paths(replica: Replica) -> list[str]:
+    """Return the requested paths, without robots.txt."""
+    return [request.path for request in replica.requests if request.path != "/robots.txt"]
+
+
+def robots(text: str | bytes, **changes: Any) -> Fault:
+    """Return the fault that serves another robots.txt."""
+    return Fault(body=text, content_type="text/plain", **changes)
 
 
 class WarpClock:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic.alias_generators import to_camel
 
 from trialscrape.fetching.responses import Response, Result
 from trialscrape.records import NctId
@@ -30,13 +31,13 @@ _Text = Annotated[str, Field(min_length=1)]
 
 class _Model(BaseModel):
     # The registry may add fields; only one that is missing or of another kind is a changed shape.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
 
 class _Identification(_Model):
-    nct_id: Annotated[NctId, Field(alias="nctId")]
-    brief_title: Annotated[_Text, Field(alias="briefTitle")]
-    official_title: Annotated[str | None, Field(alias="officialTitle")] = None
+    nct_id: NctId
+    brief_title: _Text
+    official_title: str | None = None
     acronym: str | None = None
 
 
@@ -45,11 +46,11 @@ class _Sponsor(_Model):
 
 
 class _Sponsors(_Model):
-    lead: Annotated[_Sponsor, Field(alias="leadSponsor")]
+    lead_sponsor: _Sponsor
 
 
 class _Description(_Model):
-    brief_summary: Annotated[str | None, Field(alias="briefSummary")] = None
+    brief_summary: str | None = None
 
 
 class _Conditions(_Model):
@@ -62,7 +63,7 @@ class _Enrollment(_Model):
 
 
 class _Design(_Model):
-    enrollment: Annotated[_Enrollment, Field(alias="enrollmentInfo")] = _Enrollment()
+    enrollment_info: _Enrollment = _Enrollment()
 
 
 class _Intervention(_Model):
@@ -75,16 +76,16 @@ class _Interventions(_Model):
 
 
 class _Protocol(_Model):
-    identification: Annotated[_Identification, Field(alias="identificationModule")]
-    sponsors: Annotated[_Sponsors, Field(alias="sponsorCollaboratorsModule")]
-    description: Annotated[_Description, Field(alias="descriptionModule")] = _Description()
-    conditions: Annotated[_Conditions, Field(alias="conditionsModule")] = _Conditions()
-    design: Annotated[_Design, Field(alias="designModule")] = _Design()
-    arms: Annotated[_Interventions, Field(alias="armsInterventionsModule")] = _Interventions()
+    identification_module: _Identification
+    sponsor_collaborators_module: _Sponsors
+    description_module: _Description = _Description()
+    conditions_module: _Conditions = _Conditions()
+    design_module: _Design = _Design()
+    arms_interventions_module: _Interventions = _Interventions()
 
 
 class _Record(_Model):
-    protocol: Annotated[_Protocol, Field(alias="protocolSection")]
+    protocol_section: _Protocol
 
 
 class _StudyList(_Model):
@@ -143,7 +144,7 @@ def read_list(response: Response) -> dict[str, RegistryAnswer] | None:
     for study in studies:
         with suppress(ValidationError):
             record = _Record.model_validate(study)
-            nct_id = record.protocol.identification.nct_id
+            nct_id = record.protocol_section.identification_module.nct_id
             answers[nct_id] = _map_record(record, response, nct_id)
     return answers
 
@@ -162,8 +163,8 @@ def _without_study(
 
 
 def _map_record(record: _Record, response: Response, requested_id: str) -> RegistryAnswer:
-    protocol = record.protocol
-    names, enrollment = protocol.identification, protocol.design.enrollment
+    protocol = record.protocol_section
+    names, enrollment = protocol.identification_module, protocol.design_module.enrollment_info
     is_old = names.nct_id != requested_id
     return RegistryAnswer(
         status="found",
@@ -176,11 +177,11 @@ def _map_record(record: _Record, response: Response, requested_id: str) -> Regis
         brief_title=names.brief_title,
         official_title=names.official_title,
         acronym=names.acronym,
-        sponsor=protocol.sponsors.lead.name,
-        brief_summary=protocol.description.brief_summary,
+        sponsor=protocol.sponsor_collaborators_module.lead_sponsor.name,
+        brief_summary=protocol.description_module.brief_summary,
         enrollment=(enrollment.count, enrollment.type) if enrollment.count is not None and enrollment.type else None,
-        conditions=protocol.conditions.conditions,
-        interventions=tuple((intervention.type, intervention.name) for intervention in protocol.arms.interventions),
+        conditions=protocol.conditions_module.conditions,
+        interventions=tuple((item.type, item.name) for item in protocol.arms_interventions_module.interventions),
     )
 
 
