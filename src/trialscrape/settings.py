@@ -5,7 +5,7 @@ The docstring of a field says how sure it is: *known* is published, *fairly* is 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
@@ -58,7 +58,7 @@ def _read_age(age: object) -> object:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _is_origin(address: str, *schemes: str) -> bool:
+def _is_origin(address: str, schemes: Container[str] = ("http", "https")) -> bool:
     """Tell whether an address is a scheme and a host, and perhaps a name and password, and nothing more."""
     try:
         parts = urlsplit(address)
@@ -82,16 +82,10 @@ _Duration = Annotated[
 ]
 _Path = Annotated[str, _expect("a path that starts with /", lambda path: path.startswith("/"))]
 _Origin = Annotated[
-    str,
-    _expect(
-        "scheme and host, as https://ctv.veeva.com",
-        lambda address: _is_origin(address, "http", "https") and "@" not in address,
-    ),
+    str, _expect("scheme and host, as https://ctv.veeva.com", lambda url: "@" not in url and _is_origin(url))
 ]
 _Proxy = Annotated[
-    str,
-    _expect("an address as http://host:3128", lambda address: not address or _is_origin(address, "http")),
-    Field(repr=False),
+    str, _expect("an address as http://host:3128", lambda url: not url or _is_origin(url, schemes=("http",)))
 ]
 _Contact = Annotated[
     str,
@@ -134,7 +128,7 @@ class Settings(BaseModel):
     """A robots.txt that asks for a longer delay than this is taken as a refusal. *guess*"""
     contact: _Contact = ""
     """A mail address or URL for the owner of the site, sent in the User-Agent."""
-    proxy: _Proxy = ""
+    proxy: _Proxy = Field("", repr=False)
     """HTTP proxy for all requests, as `http://user:password@host:3128`; proxies of the environment are not used."""
 
     max_age: _Duration = timedelta(days=7)

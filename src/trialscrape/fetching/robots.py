@@ -80,7 +80,11 @@ def read_robots(response: Response, settings: Settings) -> Robots:
         reached = response.result in (Result.SERVER_ERROR, Result.TIMEOUT, Result.HTTP_STATUS)
         blocked = Result.BLOCKED_BY_ROBOTS if reached else response.result
         return Robots(blocked, f"its robots.txt must be read first; {response.message}", answered=False)
-    rules = Protego.parse(_decode(response.body, settings.robots_limit))
+    body = response.body
+    if len(body) >= settings.robots_limit:
+        # The last line of a file that was cut may be half a rule, and half a rule forbids more than was meant.
+        body = body.rpartition(b"\n")[0]
+    rules = Protego.parse(body.decode("utf-8-sig", errors="replace"))
     delay = _read_delay(rules, settings.user_agent)
     result, message = Result.OK, ""
     if delay > settings.crawl_delay_limit:
@@ -88,12 +92,6 @@ def read_robots(response: Response, settings: Settings) -> Robots:
         message = f"{response.final_url} asks for a delay of {delay:g} s, {limit}; ask the site for permission"
         result = Result.BLOCKED_BY_ROBOTS
     return Robots(result, message, rules, delay, tuple(rules.sitemaps))
-
-
-def _decode(body: bytes, limit: int) -> str:
-    # The last line of a file that was cut may be half a rule, and half a rule forbids more than was meant.
-    whole = body.rpartition(b"\n")[0] if len(body) >= limit else body
-    return whole.decode("utf-8-sig", errors="replace")
 
 
 def _read_delay(rules: Protego, agent: str) -> float:

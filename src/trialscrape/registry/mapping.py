@@ -1,7 +1,7 @@
 """The registry's JSON (API version 2) to what is needed of it: titles, and what else a page shows of a study."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -122,16 +122,16 @@ class RegistryAnswer:
 
 def read_answer(response: Response, nct_id: str) -> RegistryAnswer:
     """Read the response to a request for one study."""
+    answer = _begin_answer(response, nct_id)
     if response.result == Result.OK:
         try:
-            return _map_record(_Record.model_validate_json(response.body), response, nct_id)
+            return _add_study(answer, _Record.model_validate_json(response.body))
         except ValidationError as error:
-            return _without_study("error", response, nct_id, _shape_message(response, nct_id, error))
+            return replace(answer, message=_shape_message(response, nct_id, error))
     # The API says "not found" in plain text (its OpenAPI file); a web page says that the API itself is not there.
     if response.status == _NOT_FOUND and "html" not in (response.content_type or "").lower():
-        return _without_study("not_found", response, nct_id, f"the registry has no study {nct_id}; check the id")
-    message = f"cannot look up {nct_id} at the registry: {response.message}"
-    return _without_study("error", response, nct_id, message)
+        return replace(answer, status="not_found", message=f"the registry has no study {nct_id}; check the id")
+    return answer
 
 
 def read_list(response: Response) -> dict[str, RegistryAnswer] | None:
@@ -145,34 +145,29 @@ def read_list(response: Response) -> dict[str, RegistryAnswer] | None:
         with suppress(ValidationError):
             record = _Record.model_validate(study)
             nct_id = record.protocol_section.identification_module.nct_id
-            answers[nct_id] = _map_record(record, response, nct_id)
+            answers[nct_id] = _add_study(_begin_answer(response, nct_id), record)
     return answers
 
 
-def _without_study(
-    status: Literal["not_found", "error"], response: Response, nct_id: str, message: str
-) -> RegistryAnswer:
+def _begin_answer(response: Response, nct_id: str) -> RegistryAnswer:
     return RegistryAnswer(
-        status=status,
+        status="error",
         requested_id=nct_id,
         url=response.final_url,
         result=response.result,
         attempts=response.attempts,
-        message=message,
+        message=f"cannot look up {nct_id} at the registry: {response.message}",
     )
 
 
-def _map_record(record: _Record, response: Response, requested_id: str) -> RegistryAnswer:
+def _add_study(answer: RegistryAnswer, record: _Record) -> RegistryAnswer:
     protocol = record.protocol_section
     names, enrollment = protocol.identification_module, protocol.design_module.enrollment_info
-    is_old = names.nct_id != requested_id
-    return RegistryAnswer(
+    is_old = names.nct_id != answer.requested_id
+    return replace(
+        answer,
         status="found",
-        requested_id=requested_id,
-        url=response.final_url,
-        result=response.result,
-        attempts=response.attempts,
-        message=f"{requested_id} is an old id; the registry's current one is {names.nct_id}" if is_old else "",
+        message=f"{answer.requested_id} is an old id; the registry's current one is {names.nct_id}" if is_old else "",
         nct_id=names.nct_id,
         brief_title=names.brief_title,
         official_title=names.official_title,
