@@ -516,7 +516,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Replica(options.folder, port=options.port) as replica:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stop.set())
-            print(f"serving {replica.url}", flush=True)  # noqa: T201 - what this command is asked for
+            print(f"serving {replica.url}", flush=True)  # noqa: T201 - the output of this command
             stop.wait()
     except (OSError, ValueError, OverflowError) as error:
         print(f"cannot serve {options.folder}: {error}", file=sys.stderr)  # noqa: T201 - likewise
