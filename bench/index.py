@@ -15,9 +15,9 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
-from trialscrape.fetching.fetcher import Fetched, Validators
+from trialscrape.fetching.responses import Response, Result, Validators
 from trialscrape.scraping.sitemap import sync
-from trialscrape.slugs import words_of
+from trialscrape.slugs import split_words
 from trialscrape.store.store import Store
 
 SHARDS, EACH = 60, 10_000
@@ -70,7 +70,7 @@ def look_up(store: Store, slug: str) -> float:
     renamed = "-".join([*slug.split("-")[1:-1], "renamed"])
     began = time.perf_counter()
     store.slug_exists(renamed)
-    store.near(renamed, words_of(renamed))
+    store.near(renamed, split_words(renamed))
     return 1e3 * (time.perf_counter() - began)
 
 
@@ -78,8 +78,8 @@ def main(folder: Path) -> None:
     """Print the figures."""
     some = write_site(folder)
 
-    def get(url: str, _: Validators | None) -> Fetched:
-        return Fetched("ok", url, url, 200, body=(folder / url.rpartition("/")[2]).read_bytes())
+    def get(url: str, _: Validators | None) -> Response:
+        return Response(Result.OK, url, url, 200, body=(folder / url.rpartition("/")[2]).read_bytes())
 
     with Store.open(folder / "store.db") as store:
         began = time.perf_counter()

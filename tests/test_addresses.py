@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialscrape.addresses import mask_passwords, may_lead_to, resolve_path
+from trialscrape.addresses import drop_referrer, mask_passwords, may_lead_to, resolve_path
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,25 @@ def test_a_path_leads_elsewhere(path: str) -> None:
 def test_a_place_may_end_with_a_slash() -> None:
     assert may_lead_to("/x/../a/b", "/a/")
     assert not may_lead_to("/x/../ab", "/a/")
+
+
+REFERRED = "?comeFrom=%7B%22type%22%3A%22site%22%2C%22slug%22%3A%22a-clinic%22%7D"
+ADDRESSES = {
+    f"https://a.example/study/b{REFERRED}": "https://a.example/study/b",
+    'https://a.example/study/b?comeFrom={"type":"site"}': "https://a.example/study/b",
+    "https://a.example/study/b?comeFrom": "https://a.example/study/b",
+    f"https://a.example/study/b{REFERRED}#contacts": "https://a.example/study/b#contacts",
+    f"https://a.example/study/b{REFERRED}&lang=de": "https://a.example/study/b?lang=de",
+    "https://a.example/study/b?lang=de&comeFrom=x": "https://a.example/study/b?lang=de",
+    "https://a.example/study/b?comeFromage=x": "https://a.example/study/b?comeFromage=x",
+    "https://a.example/study/b?lang=de#c": "https://a.example/study/b?lang=de#c",
+    "https://a.example/study/b": "https://a.example/study/b",
+    "https://a.example/study/comeFrom=b": "https://a.example/study/comeFrom=b",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("url", "page"), ADDRESSES.items(), ids=ADDRESSES)
+def test_how_a_visitor_came_is_no_part_of_an_address(url: str, page: str) -> None:
+    assert drop_referrer(url) == page
+    assert drop_referrer(page) == page

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -90,7 +89,8 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
 def test_every_setting_is_in_the_docs_with_its_default() -> None:
     listed = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", (ROOT / "docs/scrape.md").read_text(), re.MULTILINE))
     shown = {"": "none", "7 days, 0:00:00": "`7d`"}
-    settings = {each.name: shown.get(str(each.default), f"`{each.default}`") for each in fields(Settings)}
+    defaults = {name: str(field.default) for name, field in Settings.model_fields.items()}
+    settings = {name: shown.get(default, f"`{default}`") for name, default in defaults.items()}
     assert {name: default for name, default in listed.items() if name in settings} == settings
 
 

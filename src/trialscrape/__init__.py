@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         NotAStudyPage,
         PageError,
         Rejected,
+        SettingsError,
         SeveralPages,
         TooLarge,
         TrialscrapeError,
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
     )
     from trialscrape.results import Outcome, PageResult
     from trialscrape.scraping.run import Scraped, scrape
-    from trialscrape.settings import Settings, SettingsError
+    from trialscrape.settings import Settings
     from trialscrape.store.store import Store, StoreError
 
 __version__ = "0.2.0"
 
 _MENU = {
-    "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
+    "errors": "NotAStudyPage PageError Rejected SettingsError SeveralPages TooLarge TrialscrapeError Unreadable",
     "engines": "parse parse_files trace",
     "page": "Page",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
@@ -55,7 +56,7 @@ _MENU = {
     "parsing.renderer": "render",
     "results": "Outcome PageResult",
     "scraping.run": "Scraped scrape",
-    "settings": "Settings SettingsError",
+    "settings": "Settings",
     "store.store": "Store StoreError",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}

@@ -1,9 +1,10 @@
-"""Addresses as text: what of them may be shown, and where their paths lead."""
+"""Addresses as text: what of them may be shown, where their paths lead, and which page they name."""
 
 import re
 from urllib.parse import unquote
 
 _USERINFO = re.compile(r"(?<=[/\\]{2})[^/\\?#\s]*@")
+_REFERRER = "comeFrom"
 _DECODINGS = 2  # a proxy and a server behind it may each decode a path
 
 
@@ -36,3 +37,11 @@ def may_lead_to(path: str, place: str) -> bool:
         readings.append(unquote(readings[-1]))
     plain = [re.sub(r"[/\\]+", "/", reading).lower() for reading in readings]
     return any(reading.startswith(place.lower()) for reading in [*plain, *map(resolve_path, plain)])
+
+
+def drop_referrer(url: str) -> str:
+    """Drop from an address how its visitor came there (`?comeFrom={…}`), which is no part of the page's identity."""
+    address, hash_, fragment = url.partition("#")
+    page, mark, query = address.partition("?")
+    kept = [part for part in query.split("&") if part.partition("=")[0] != _REFERRER]
+    return (page + mark + "&".join(kept) if kept else page) + hash_ + fragment

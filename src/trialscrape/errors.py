@@ -1,15 +1,19 @@
 """Everything that can go wrong, as one tree.
 
     TrialscrapeError
+    ├── PageError             a page that gives no record
+    │   ├── NotAStudyPage     it is something else, or nothing
+    │   ├── SeveralPages      it holds more than one study page
+    │   ├── Unreadable        its bytes cannot be had: missing, no permission, broken gzip
+    │   ├── TooLarge          it is larger than the limit
+    │   └── Rejected          it has warnings or unparsed lines, and strict reading was asked for
+    ├── SettingsError         a setting that cannot be used
+    ├── IncompleteBody        a body that ends early, or that is in an unknown coding
+    ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
-    └── PageError             a page that gives no record
-        ├── NotAStudyPage     it is something else, or nothing
-        ├── SeveralPages      it holds more than one study page
-        ├── Unreadable        its bytes cannot be had: missing, no permission, broken gzip
-        ├── TooLarge          it is larger than the limit
-        └── Rejected          it has warnings or unparsed lines, and strict reading was asked for
+    └── Stopped               the fetcher was stopped or closed
 
-Each class carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
+Each page error carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
 exception: it is a warning in the record.
 """
 
@@ -43,14 +47,6 @@ class PageError(TrialscrapeError):
         return type(self), (self.message, self.line)
 
 
-class IncompleteBody(TrialscrapeError):
-    """A body that did not arrive whole, or in no known coding."""
-
-
-class BodyTooLarge(TrialscrapeError):
-    """A body above the limit."""
-
-
 class NotAStudyPage(PageError):
     """The input is not a study page: empty, binary, another web page, or no text in the known layout."""
 
@@ -79,3 +75,19 @@ class Rejected(PageError):
     """The page was read, but not without doubt, and strict reading was asked for."""
 
     outcome = "rejected"
+
+
+class SettingsError(TrialscrapeError):
+    """A setting that cannot be used; the message names it, what was expected and what was found."""
+
+
+class IncompleteBody(TrialscrapeError):
+    """A body that did not arrive whole, or in no known coding."""
+
+
+class BodyTooLarge(TrialscrapeError):
+    """A body above the limit."""
+
+
+class Stopped(TrialscrapeError):
+    """The fetcher was stopped or closed before or during a request: there is no result to keep."""

@@ -20,11 +20,10 @@ _LAST_DIGITS = re.compile("(?:-[0-9]+)+$")
 # Known to be dropped beside a blank; whether the site drops them or separates at them inside a word is not known.
 _UNPROVEN = re.compile("[&+%:_\u0370-\u03ff\u2010-\u2015\u2212]")
 _SLUG = re.compile("[a-z0-9-]+")
-_REFERRER = "comeFrom"
 
 
-def slugs_of(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
-    """Give the slug that the site makes of a title, and a second where the rule leaves one open.
+def make_slugs(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
+    """Return the slug that the site makes of a title, and a second where the rule leaves one open.
 
     Args:
         title: An official or brief title, without the acronym that the page adds in its last bracket.
@@ -36,31 +35,23 @@ def slugs_of(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
 
     """
     text = " ".join(title[: _MOST_BLANKS * length].lower().split())[:length]
-    slugs = (_slug(form) for form in (text, _UNPROVEN.sub(" ", text)))
+    slugs = (_make_slug(form) for form in (text, _UNPROVEN.sub(" ", text)))
     return tuple(dict.fromkeys(slug for slug in slugs if slug))
 
 
-def numbered(slug: str, *, highest: int = HIGHEST_COUNTER) -> tuple[str, ...]:
-    """Give the forms that a duplicate of a slug may have: `-1`, `-2` … up to `highest`, behind the whole slug."""
+def number_slug(slug: str, *, highest: int = HIGHEST_COUNTER) -> tuple[str, ...]:
+    """Return the forms that a duplicate of a slug may have: `-1`, `-2` … up to `highest`, behind the whole slug."""
     return tuple(f"{slug}-{number}" for number in range(1, highest + 1))
 
 
-def words_of(text: str) -> tuple[str, ...]:
-    """Give the distinct words of a title or a slug, as a slug would hold them, in their order."""
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the distinct words of a title or a slug, as a slug would hold them, in their order."""
     beginning = text[: _MOST_BLANKS * LENGTH]
-    slug = beginning if _SLUG.fullmatch(beginning) else _slug(" ".join(beginning.lower().split()))
+    slug = beginning if _SLUG.fullmatch(beginning) else _make_slug(" ".join(beginning.lower().split()))
     return tuple(dict.fromkeys(word for word in slug.split("-") if word))
 
 
-def drop_referrer(url: str) -> str:
-    """Drop from an address how its visitor came there (`?comeFrom={…}`), which is no part of the page's identity."""
-    address, hash_, fragment = url.partition("#")
-    page, mark, query = address.partition("?")
-    kept = [part for part in query.split("&") if part.partition("=")[0] != _REFERRER]
-    return (page + mark + "&".join(kept) if kept else page) + hash_ + fragment
-
-
-def _slug(text: str) -> str:
+def _make_slug(text: str) -> str:
     """Make the slug of a title that is in lower case, its blanks collapsed, and cut."""
     folded = unicodedata.normalize("NFD", text.replace("®", " r "))
     slug = _SEPARATORS.sub("-", _DROPPED.sub("", folded)).strip("-")

@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "rate in words": ([IDS[0], "--rate", "fast"], {}, "Invalid value for '--rate': "),
     "age": ([IDS[0], "--max-age", "7w"], {}, "expected an age as 7d, 12h, 30m or 0, found '7w'"),
     "site": ([IDS[0], "--site", "ftp://a"], {}, "setting site: expected scheme and host, as https://ctv.veeva.com"),
-    "environment": ([IDS[0]], {"RATE": "fast"}, "TRIALSCRAPE_RATE: expected a number, found 'fast'"),
+    "environment": ([IDS[0]], {"RATE": "fast"}, "setting rate: expected a number, found 'fast'"),
     "unknown variable": ([IDS[0]], {"RATES": "1"}, "found TRIALSCRAPE_RATES"),
     "unknown option": ([IDS[0], "--nope"], {}, "No such option: --nope"),
 }

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from trialscrape.fetching.throttle import Pace, Paced, Run, Stopped
+from trialscrape.errors import Stopped
+from trialscrape.fetching.throttle import HostTimes, StopSignal, Throttle
 
 
 class Clock:
@@ -40,94 +41,92 @@ def finish(work: Callable[[], object]) -> None:
     assert done.wait(5)
 
 
-def take(pace: Pace, host: Paced) -> None:
-    with pace.turn(host) as sent:
+def make_throttle(interval: float) -> tuple[Clock, Throttle]:
+    clock = Clock()
+    return clock, Throttle(interval, StopSignal(clock, clock.sleep))
+
+
+def take(throttle: Throttle, host: HostTimes) -> None:
+    with throttle.turn(host) as sent:
         sent()
 
 
 def test_turns_are_an_interval_apart_over_all_hosts() -> None:
-    clock = Clock()
-    pace = Pace(2.0, Run(clock, clock.sleep))
-    first, second = Paced(), Paced()
-    take(pace, first)
+    clock, throttle = make_throttle(2.0)
+    first, second = HostTimes(), HostTimes()
+    take(throttle, first)
     clock.now += 0.5
-    take(pace, second)
-    take(pace, second)
+    take(throttle, second)
+    take(throttle, second)
     clock.now += 2.0
-    take(pace, first)
+    take(throttle, first)
     assert clock.sleeps == [1.5, 2.0]
     assert (first.started, second.started) == (106.0, 104.0)
 
 
 def test_the_interval_counts_from_when_the_head_was_sent() -> None:
-    clock = Clock()
-    pace = Pace(2.0, Run(clock, clock.sleep))
-    host = Paced()
-    with pace.turn(host) as sent:
+    clock, throttle = make_throttle(2.0)
+    host = HostTimes()
+    with throttle.turn(host) as sent:
         clock.now += 5  # connecting
         sent()
         clock.now += 1  # the answer
     assert host.started == 105.0
-    take(pace, host)
+    take(throttle, host)
     assert clock.sleeps == [1.0]
 
 
 def test_the_interval_counts_from_the_end_where_no_head_was_sent() -> None:
-    clock = Clock()
-    pace = Pace(2.0, Run(clock, clock.sleep))
-    host = Paced()
-    with pace.turn(host):
+    clock, throttle = make_throttle(2.0)
+    host = HostTimes()
+    with throttle.turn(host):
         clock.now += 5
-    take(pace, host)
+    take(throttle, host)
     assert clock.sleeps == [2.0]
 
 
 def test_a_host_has_its_own_delay_and_pause() -> None:
-    clock = Clock()
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    slow, other = Paced(delay=10.0), Paced()
-    take(pace, slow)
-    take(pace, other)
-    take(pace, slow)
+    clock, throttle = make_throttle(1.0)
+    slow, other = HostTimes(delay=10.0), HostTimes()
+    take(throttle, slow)
+    take(throttle, other)
+    take(throttle, slow)
     slow.not_before = clock.now + 25
-    take(pace, slow)
+    take(throttle, slow)
     assert clock.sleeps == [1.0, 9.0, 25.0]
 
 
 def test_a_short_delay_of_a_host_is_kept_too() -> None:
-    clock = Clock()
-    pace = Pace(0.25, Run(clock, clock.sleep))
-    host = Paced(delay=0.75)
-    take(pace, host)
-    finish(lambda: take(pace, host))
+    clock, throttle = make_throttle(0.25)
+    host = HostTimes(delay=0.75)
+    take(throttle, host)
+    finish(lambda: take(throttle, host))
     assert clock.sleeps == [0.75]
 
 
 def test_a_wait_for_a_host_ends_when_its_pause_is_over() -> None:
-    clock = Clock()
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    pace.wait_for(Paced())
-    pace.wait_for(Paced(started=99.0, delay=1.0))
+    clock, throttle = make_throttle(1.0)
+    throttle.wait_for(HostTimes())
+    throttle.wait_for(HostTimes(started=99.0, delay=1.0))
     assert clock.sleeps == []
-    host = Paced(started=95.0, delay=8.0, not_before=102.0)
+    host = HostTimes(started=95.0, delay=8.0, not_before=102.0)
     clock.before = lambda: setattr(host, "not_before", 110.0)
-    pace.wait_for(host)
+    throttle.wait_for(host)
     assert clock.sleeps == [3.0, 7.0]
 
 
 def test_one_that_waits_for_its_host_does_not_hold_up_others() -> None:
-    slow, other = Paced(not_before=150.0), Paced()
-    clock = Clock(lambda: take(pace, other))
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    finish(lambda: take(pace, slow))
+    slow, other = HostTimes(not_before=150.0), HostTimes()
+    clock = Clock(lambda: take(throttle, other))
+    throttle = Throttle(1.0, StopSignal(clock, clock.sleep))
+    finish(lambda: take(throttle, slow))
     assert (other.started, slow.started) == (100.0, 150.0)
 
 
 def test_only_one_has_a_turn_until_its_head_is_sent() -> None:
-    clock = Clock()
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    second = threading.Thread(target=take, args=(pace, Paced()), daemon=True)
-    with pace.turn(Paced()) as sent:
+    _, throttle = make_throttle(1.0)
+    second = threading.Thread(target=take, args=(throttle, HostTimes()), daemon=True)
+    with throttle.turn(HostTimes()) as sent:
         second.start()
         second.join(0.3)
         assert second.is_alive()
@@ -143,9 +142,8 @@ class Interrupted(BaseException):
 
 @pytest.mark.parametrize("error", [Interrupted, ValueError])
 def test_a_wait_for_a_turn_that_fails_lets_others_have_theirs(error: type[BaseException]) -> None:
-    clock = Clock()
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    take(pace, Paced())
+    clock, throttle = make_throttle(1.0)
+    take(throttle, HostTimes())
 
     def fail() -> None:
         clock.before = lambda: None
@@ -153,29 +151,26 @@ def test_a_wait_for_a_turn_that_fails_lets_others_have_theirs(error: type[BaseEx
 
     clock.before = fail
     with pytest.raises(error):
-        take(pace, Paced())
-    finish(lambda: take(pace, Paced()))
+        take(throttle, HostTimes())
+    finish(lambda: take(throttle, HostTimes()))
 
 
 def test_a_request_that_fails_lets_others_have_their_turn() -> None:
-    clock = Clock()
-    pace = Pace(1.0, Run(clock, clock.sleep))
-    with pytest.raises(Interrupted), pace.turn(Paced()):
+    _, throttle = make_throttle(1.0)
+    with pytest.raises(Interrupted), throttle.turn(HostTimes()):
         raise Interrupted
-    finish(lambda: take(pace, Paced()))
+    finish(lambda: take(throttle, HostTimes()))
 
 
 def test_nobody_has_a_turn_after_the_stop() -> None:
     clock = Clock()
-    run = Run(clock, clock.sleep)
-    pace = Pace(1.0, run)
-    run.stopped.set()
-    with pytest.raises(
-        Stopped, match=r"^expected an open fetcher, found one that was stopped; make a new one to go on$"
-    ):
-        take(pace, Paced())
+    stop = StopSignal(clock, clock.sleep)
+    throttle = Throttle(1.0, stop)
+    stop.set()
+    with pytest.raises(Stopped, match=r"^the fetcher was stopped; make a new one to continue$"):
+        take(throttle, HostTimes())
     with pytest.raises(Stopped):
-        run.wait(1)
+        stop.wait(1)
 
 
 class Sleeper(threading.Event):
@@ -195,29 +190,29 @@ class Sleeper(threading.Event):
 
 def test_a_pause_takes_its_time_and_does_not_spin() -> None:
     clock = Clock()
-    run = Run(clock, None)
-    run.stopped = sleeper = Sleeper(clock)
-    run.wait(1.0)
+    stop = StopSignal(clock, None)
+    stop.stopped = sleeper = Sleeper(clock)
+    stop.wait(1.0)
     assert sleeper.waits == [1.0, 0.5, 0.25, 0.125]
     assert clock.now == 101.0
 
 
 def test_a_pause_ends_with_the_stop() -> None:
-    run = Run(lambda: 0.0, None)
-    run.stopped.set()
+    stop = StopSignal(lambda: 0.0, None)
+    stop.set()
     with pytest.raises(Stopped):
-        run.wait(math.inf)
+        stop.wait(math.inf)
 
 
 def test_a_lock_is_not_waited_for_after_the_stop() -> None:
-    run = Run(lambda: 0.0, None)
+    stop = StopSignal(lambda: 0.0, None)
     lock = threading.Lock()
-    with run.held(lock):
+    with stop.held(lock):
         assert lock.locked()
-        threading.Timer(0.05, run.stopped.set).start()
+        threading.Timer(0.05, stop.set).start()
         with pytest.raises(Stopped):
-            run.acquire(lock)
+            stop.acquire(lock)
     assert not lock.locked()
-    with pytest.raises(Interrupted), run.held(lock):
+    with pytest.raises(Interrupted), stop.held(lock):
         raise Interrupted
     assert not lock.locked()

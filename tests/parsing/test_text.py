@@ -8,8 +8,8 @@ import pytest
 from bs4.dammit import EncodingDetector
 
 from support.text import text_of
+from trialscrape.addresses import drop_referrer
 from trialscrape.errors import NotAStudyPage, TooLarge
-from trialscrape.slugs import drop_referrer
 
 META = '<!doctype html><html><head><meta charset="{}"></head><body><p>{}</p></body></html>'
 

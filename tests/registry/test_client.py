@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from support.network import SITE, STUDY, quick
 from trialscrape.fetching.fetcher import Fetcher
-from trialscrape.registry.client import FIELDS, MAX_ADDRESS, LookAhead, RegistryAnswer, lookup
+from trialscrape.fetching.responses import Result
+from trialscrape.registry.client import MAX_ADDRESS, LookAhead, look_up
+from trialscrape.registry.mapping import FIELDS, RegistryAnswer
 from trialscrape.store.store import Fetched, Match, Store
 from trialscrape.testing.replica import Fault, Replica, Site
 
@@ -28,7 +31,7 @@ def replica() -> Iterator[Replica]:
 def ask(replica: Replica, nct_id: str = STUDY.nct_id) -> RegistryAnswer:
     settings = quick(replica.url)
     with Fetcher(settings) as fetcher:
-        return lookup(fetcher, settings, nct_id)
+        return look_up(fetcher, settings, nct_id)
 
 
 WANTED = (
@@ -41,9 +44,9 @@ def test_a_study_is_found_with_its_titles_and_what_a_page_shows(replica: Replica
     answer = ask(replica)
     assert answer == RegistryAnswer(
         status="found",
-        asked="NCT99000001",
+        requested_id="NCT99000001",
         url=f"{replica.url}{RECORD}?fields={WANTED}",
-        result="ok",
+        result=Result.OK,
         attempts=1,
         nct_id="NCT99000001",
         brief_title="An Invented Study",
@@ -64,14 +67,14 @@ def test_what_a_record_lacks_is_none(replica: Replica) -> None:
     assert (answer.conditions, answer.interventions) == ((), ())
 
 
-def test_only_the_fields_needed_are_asked_for(replica: Replica) -> None:
+def test_only_the_fields_needed_are_requested(replica: Replica) -> None:
     ask(replica)
     assert replica.requests[-1].path == f"{RECORD}?fields={','.join(FIELDS)}"
 
 
-def test_an_old_id_gives_the_current_one_and_tells(replica: Replica) -> None:
+def test_an_old_id_gives_the_current_one_and_says_so(replica: Replica) -> None:
     answer = ask(replica, "NCT99000009")
-    assert (answer.status, answer.asked, answer.nct_id) == ("found", "NCT99000009", "NCT99000001")
+    assert (answer.status, answer.requested_id, answer.nct_id) == ("found", "NCT99000009", "NCT99000001")
     assert answer.message == "NCT99000009 is an old id; the registry's current one is NCT99000001"
 
 
@@ -92,8 +95,7 @@ def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica) ->
     answer = ask(replica)
     assert (answer.status, answer.result) == ("error", "http_status")
     assert answer.message == (
-        f"the registry could not be asked for NCT99000001: expected a page at {answer.url}, found HTTP 404 Not Found; "
-        "check the address"
+        f"cannot look up NCT99000001 at the registry: {answer.url} answered HTTP 404 Not Found; check the address"
     )
 
 
@@ -115,11 +117,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("result", "fault"), FAULTS.items(), ids=FAULTS)
-def test_what_could_not_be_asked_is_an_error_and_never_not_found(replica: Replica, result: str, fault: Fault) -> None:
+def test_what_could_not_be_looked_up_is_an_error_and_never_not_found(
+    replica: Replica, result: str, fault: Fault
+) -> None:
     replica.faults[RECORD] = fault
     answer = ask(replica)
     assert (answer.status, answer.result, answer.nct_id) == ("error", result, None)
-    assert answer.message.startswith("the registry could not be asked for NCT99000001: expected ")
+    assert answer.message.startswith("cannot look up NCT99000001 at the registry: ")
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -162,12 +166,12 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("body", "found"), SHAPES.values(), ids=SHAPES)
-def test_a_changed_shape_is_a_clear_error(replica: Replica, body: str, found: str) -> None:
+@pytest.mark.parametrize(("body", "problem"), SHAPES.values(), ids=SHAPES)
+def test_a_changed_shape_is_a_clear_error(replica: Replica, body: str, problem: str) -> None:
     replica.faults[RECORD] = Fault(body=body, content_type="application/json")
     answer = ask(replica)
     assert (answer.status, answer.result, answer.nct_id) == ("error", "ok", None)
-    start = f"expected the registry's JSON for NCT99000001 at {answer.url}, found at {found}"
+    start = f"expected the registry's JSON for NCT99000001 at {answer.url}, found at {problem}"
     assert answer.message.startswith(start)
     assert answer.message.endswith(
         "; the registry may have changed its answers: look for a newer version of trialscrape"
@@ -178,7 +182,7 @@ def test_the_registrys_robots_is_obeyed(replica: Replica) -> None:
     replica.faults["/robots.txt"] = Fault(body="User-agent: *\nDisallow: /api/")
     answer = ask(replica)
     assert (answer.status, answer.result) == ("error", "blocked_by_robots")
-    assert [asked.path for asked in replica.requests] == ["/robots.txt"]
+    assert [request.path for request in replica.requests] == ["/robots.txt"]
 
 
 # In lists
@@ -205,59 +209,61 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
-    """Ask for ids in their order, after one another."""
+@contextmanager
+def look_ahead_for(replica: Replica, store: Store, ids: list[str], **changes: Any) -> Iterator[LookAhead]:
     settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
     with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, ids)
-        return [look_ahead.answer(nct_id) for nct_id in ids]
+        yield LookAhead(fetcher, settings, store, KEY, ids)
 
 
-def asked(replica: Replica) -> list[str]:
-    """Give the paths that were asked for, `ids` of a list instead of its query."""
+def answers(replica: Replica, store: Store, ids: list[str], **changes: Any) -> list[RegistryAnswer]:
+    """Look ids up in their order, one after the other."""
+    with look_ahead_for(replica, store, ids, **changes) as look_ahead:
+        return [look_ahead.look_up(nct_id) for nct_id in ids]
+
+
+def requested(replica: Replica) -> list[str]:
+    """Return the requested paths, `ids` of a list instead of its query."""
     paths = (request.path for request in replica.requests if request.path != "/robots.txt")
     return [path.partition("filter.ids=")[2].partition("&")[0] or path.partition("?")[0] for path in paths]
 
 
-def test_ids_are_asked_for_in_one_list(many: Replica, store: Store) -> None:
-    found = answers(many, store, IDS)
-    assert [answer.nct_id for answer in found] == IDS
-    assert [answer.brief_title for answer in found] == [study.brief_title for study in STUDIES]
-    assert asked(many) == [",".join(IDS)]
+def test_ids_are_requested_in_one_list(many: Replica, store: Store) -> None:
+    results = answers(many, store, IDS)
+    assert [answer.nct_id for answer in results] == IDS
+    assert [answer.brief_title for answer in results] == [study.brief_title for study in STUDIES]
+    assert requested(many) == [",".join(IDS)]
     # The list counts for its first id, so that the sum is right.
-    assert [answer.attempts for answer in found] == [1] + [0] * 29
+    assert [answer.attempts for answer in results] == [1] + [0] * 29
 
 
 def test_a_list_gives_what_the_id_alone_gives(many: Replica, store: Store) -> None:
-    settings = quick(many.url)
-    with Fetcher(settings) as fetcher:
-        alone = [lookup(fetcher, settings, nct_id) for nct_id in IDS[:2]]
+    alone = [ask(many, nct_id) for nct_id in IDS[:2]]
     listed = answers(many, store, IDS[:2])
     assert [replace(answer, url="", attempts=1) for answer in listed] == [replace(answer, url="") for answer in alone]
 
 
 def test_a_list_has_as_many_ids_as_the_setting_says(many: Replica, store: Store) -> None:
     assert [answer.attempts for answer in answers(many, store, IDS[:7], registry_batch=3)] == [1, 0, 0, 1, 0, 0, 1]
-    assert asked(many) == [",".join(IDS[:3]), ",".join(IDS[3:6]), f"{LIST}/{IDS[6]}"]
+    assert requested(many) == [",".join(IDS[:3]), ",".join(IDS[3:6]), f"{LIST}/{IDS[6]}"]
 
 
 def test_an_address_is_never_too_long_for_a_server(many: Replica, store: Store) -> None:
     ids = [f"NCT99{number:06}" for number in range(1000, 2500)]
-    settings = quick(many.url, read_timeout=10.0)
-    with Fetcher(settings) as fetcher:
-        LookAhead(fetcher, settings, store, KEY, ids).answer(ids[0])
+    with look_ahead_for(many, store, ids) as look_ahead:
+        look_ahead.look_up(ids[0])
     (listed,) = (request.path for request in many.requests if "filter.ids" in request.path)
     assert MAX_ADDRESS - len(",NCT00000000,") < len(many.url + listed) <= MAX_ADDRESS
     assert listed.count("NCT99") > 600
 
 
-def test_what_a_list_lacks_is_asked_for_alone(many: Replica, store: Store) -> None:
+def test_what_a_list_lacks_is_requested_alone(many: Replica, store: Store) -> None:
     old, unknown = STUDIES[4].aliases[0], "NCT99009999"
-    found = answers(many, store, [unknown, IDS[0], old, IDS[1]])
-    assert [answer.status for answer in found] == ["not_found", "found", "found", "found"]
-    assert (found[2].nct_id, found[2].asked) == (IDS[4], old)
-    assert asked(many) == [f"{unknown},{IDS[0]},{old},{IDS[1]}", f"{LIST}/{unknown}", f"{LIST}/{old}"]
-    assert [answer.attempts for answer in found] == [2, 0, 1, 0]
+    results = answers(many, store, [unknown, IDS[0], old, IDS[1]])
+    assert [answer.status for answer in results] == ["not_found", "found", "found", "found"]
+    assert (results[2].nct_id, results[2].requested_id) == (IDS[4], old)
+    assert requested(many) == [f"{unknown},{IDS[0]},{old},{IDS[1]}", f"{LIST}/{unknown}", f"{LIST}/{old}"]
+    assert [answer.attempts for answer in results] == [2, 0, 1, 0]
 
 
 def test_a_record_of_another_shape_costs_the_others_nothing(many: Replica, store: Store) -> None:
@@ -282,12 +288,12 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("fault", NO_LISTS.values(), ids=NO_LISTS)
-def test_where_there_are_no_lists_each_id_is_asked_for_alone(many: Replica, store: Store, fault: Fault) -> None:
+def test_where_there_are_no_lists_each_id_is_requested_alone(many: Replica, store: Store, fault: Fault) -> None:
     many.faults[LIST] = fault
-    found = answers(many, store, IDS[:3], retries=1, read_timeout=0.5, total_timeout=1.0)
-    assert [answer.nct_id for answer in found] == IDS[:3]
-    assert asked(many)[-3:] == [f"{LIST}/{nct_id}" for nct_id in IDS[:3]]
-    assert sum(answer.attempts for answer in found) == len(asked(many))
+    results = answers(many, store, IDS[:3], retries=1, read_timeout=0.5, total_timeout=1.0)
+    assert [answer.nct_id for answer in results] == IDS[:3]
+    assert requested(many)[-3:] == [f"{LIST}/{nct_id}" for nct_id in IDS[:3]]
+    assert sum(answer.attempts for answer in results) == len(requested(many))
 
 
 def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
@@ -295,36 +301,32 @@ def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
     first = answers(many, store, ids)
     many.requests.clear()
     assert [replace(answer, url="") for answer in answers(many, store, ids)] == [replace(a, url="") for a in first]
-    assert asked(many) == []
+    assert requested(many) == []
     # A finished id needs its answer no longer.
     store.drop_answer(KEY, IDS[0])
     assert answers(many, store, ids)[1].nct_id == IDS[0]
-    assert asked(many) == [f"{LIST}/{IDS[0]}"]
+    assert requested(many) == [f"{LIST}/{IDS[0]}"]
     store.end_run(KEY)
     store.begin_run(KEY, datetime.now(UTC))
     many.requests.clear()
     answers(many, store, ids)
-    assert asked(many) == [",".join(ids), f"{LIST}/{ids[0]}"]
+    assert requested(many) == [",".join(ids), f"{LIST}/{ids[0]}"]
 
 
 def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) -> None:
     url = "https://ctv.example/study/known"
     store.add_page(Fetched(url, url, datetime.now(UTC), 200, b""))
     store.set_match(IDS[1], url, Match("nct_id", IDS[1]))
-    settings = quick(many.url)
-    with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:4])
-        assert look_ahead.answer(IDS[0]).status == "found"
-        assert asked(many) == [",".join((IDS[0], *IDS[2:4]))]
-        # Its page may be gone, so it is asked for alone when it comes to that.
-        assert look_ahead.answer(IDS[1]).nct_id == IDS[1]
-    assert asked(many)[1:] == [f"{LIST}/{IDS[1]}"]
+    with look_ahead_for(many, store, IDS[:4]) as look_ahead:
+        assert look_ahead.look_up(IDS[0]).status == "found"
+        assert requested(many) == [",".join((IDS[0], *IDS[2:4]))]
+        # Its page may be gone, so it is requested alone when that turns out.
+        assert look_ahead.look_up(IDS[1]).nct_id == IDS[1]
+    assert requested(many)[1:] == [f"{LIST}/{IDS[1]}"]
 
 
 def test_whoever_comes_first_the_lists_are_the_same(many: Replica, store: Store) -> None:
-    settings = quick(many.url, registry_batch=2)
-    with Fetcher(settings) as fetcher:
-        look_ahead = LookAhead(fetcher, settings, store, KEY, IDS[:6])
-        found = [look_ahead.answer(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
-    assert asked(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
-    assert {answer.asked for answer in found if answer.attempts} == {IDS[0], IDS[2], IDS[4]}
+    with look_ahead_for(many, store, IDS[:6], registry_batch=2) as look_ahead:
+        results = [look_ahead.look_up(nct_id) for nct_id in (IDS[3], IDS[5], *IDS[:3], IDS[4])]
+    assert requested(many) == [",".join(IDS[:2]), ",".join(IDS[2:4]), ",".join(IDS[4:6])]
+    assert {answer.requested_id for answer in results if answer.attempts} == {IDS[0], IDS[2], IDS[4]}

@@ -9,10 +9,11 @@ import pytest
 
 import trialscrape
 from support.page import with_
+from trialscrape.fetching.responses import Result
 from trialscrape.page import Match as PageMatch
 from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
-from trialscrape.registry.client import RegistryAnswer
+from trialscrape.registry.mapping import RegistryAnswer
 from trialscrape.scraping.resolve import MOST_CANDIDATES, candidates, duplicates, explain_mismatch, match_page
 from trialscrape.store.store import Match, Store
 
@@ -27,7 +28,9 @@ DEVICE_SLUG = "trial-of-device-that-is-not-approved-or-cleared-by-the-us-fda"
 def answer(**changes: Any) -> RegistryAnswer:
     """Return what the registry says of the invented page."""
     said = {"nct_id": NCT_ID, "brief_title": TITLE, "official_title": OFFICIAL, "acronym": "TREEBATH"}
-    return RegistryAnswer(status="found", asked=NCT_ID, url="", result="ok", **({"sponsor": SPONSOR} | said | changes))
+    return RegistryAnswer(
+        status="found", requested_id=NCT_ID, url="", result=Result.OK, **({"sponsor": SPONSOR} | said | changes)
+    )
 
 
 def titled(official: str | None, brief: str | None) -> RegistryAnswer:

@@ -27,7 +27,7 @@ STUDIES = (
 
 def quick(replica: Replica, **changes: object) -> Settings:
     given: dict[str, object] = {"rate": 500.0, "retries": 0, "concurrency": 1, "backoff": 0.0}
-    return Settings(site=replica.url, registry=replica.url, **(given | changes))  # type: ignore[arg-type]  # a table
+    return Settings(site=replica.url, registry=replica.url, **(given | changes))
 
 
 def interrupt(store: Path, settings: Settings) -> trialscrape.Scraped:

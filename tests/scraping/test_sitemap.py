@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialscrape.fetching.fetcher import Fetched, Validators
+from trialscrape.fetching.responses import Response, Result, Validators
 from trialscrape.scraping import sitemap as sitemap_module
 from trialscrape.scraping.sitemap import Entry, Fault, FileFault, parse_sitemap, slug_of, sync
 from trialscrape.store.store import Store
@@ -246,9 +246,9 @@ def test_where_studies_lie_is_a_setting() -> None:
 # The whole sitemap
 
 
-def answer(name: str, body: bytes) -> Fetched:
+def answer(name: str, body: bytes) -> Response:
     url = f"{SITE}/{name}"
-    return Fetched("ok", url, url, 200, etag=f'"{hash(body)}"', last_modified="date", body=body, attempts=1)
+    return Response(Result.OK, url, url, 200, etag=f'"{hash(body)}"', last_modified="date", body=body, attempts=1)
 
 
 class Site:
@@ -258,12 +258,12 @@ class Site:
         self.files = {f"{SITE}/{name}": answer(name, body) for name, body in files.items()}
         self.asked: list[str] = []
 
-    def get(self, url: str, validators: Validators | None) -> Fetched:
+    def get(self, url: str, validators: Validators | None) -> Response:
         """Answer as a fetcher would."""
         self.asked.append(url.removeprefix(f"{SITE}/"))
-        answer = self.files.get(url, Fetched("http_status", url, url, 404, message="found HTTP 404"))
+        answer = self.files.get(url, Response(Result.HTTP_STATUS, url, url, 404, message="found HTTP 404"))
         if validators == Validators(answer.etag, answer.last_modified):
-            return replace(answer, result="not_modified", status=304, body=b"")
+            return replace(answer, result=Result.NOT_MODIFIED, status=304, body=b"")
         return answer
 
     def put(self, name: str, body: bytes) -> None:
@@ -321,7 +321,7 @@ def test_a_sitemap_without_an_index(store: Store) -> None:
 
 
 def test_an_interrupted_sync_is_gone_on_with(store: Store, site: Site) -> None:
-    def get(url: str, validators: Validators | None) -> Fetched:
+    def get(url: str, validators: Validators | None) -> Response:
         if url.endswith("/3.xml"):
             raise KeyboardInterrupt
         return site.get(url, validators)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.page import with_
-from trialscrape.testing.replica import Asked, Replica, Study
+from trialscrape.testing.replica import RecordedRequest, Replica, Study
 
 COMMAND = (sys.executable, "-m", "trialscrape")
 TITLE, SLUG = "Tree Bathing for Restless Clerks", "tree-bathing-for-restless-clerks"
@@ -80,11 +80,11 @@ class Runner:
 
     def asked(self) -> list[str]:
         """Give the paths that were asked for, robots.txt left out."""
-        return [path_of(asked) for asked in self.replica.requests if asked.path != "/robots.txt"]
+        return [path_of(request) for request in self.replica.requests if request.path != "/robots.txt"]
 
 
-def path_of(asked: Asked) -> str:
-    return asked.path.split("?")[0]
+def path_of(request: RecordedRequest) -> str:
+    return request.path.split("?")[0]
 
 
 def elsewhere(run: Runner, name: str) -> Runner:

@@ -12,8 +12,10 @@ from typing import Any
 
 import trustme
 
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.fetching.responses import Response
 from trialscrape.settings import Settings
-from trialscrape.testing.replica import Site, Study
+from trialscrape.testing.replica import Fault, Replica, Site, Study
 
 PAGE = b"<!doctype html><title>Invented</title><p>An invented study of nothing at all.</p>"
 STUDY = Study(
@@ -37,7 +39,9 @@ SITE = Site(studies=(STUDY,))
 
 def quick(url: str, **changes: Any) -> Settings:
     """Return settings for a replica, with times that a test can wait for."""
-    times = {
+    values = {
+        "site": url,
+        "registry": url,
         "rate": 500.0,
         "connect_timeout": 2.0,
         "read_timeout": 0.3,
@@ -45,7 +49,23 @@ def quick(url: str, **changes: Any) -> Settings:
         "backoff": 0.002,
         "backoff_limit": 0.01,
     }
-    return Settings(site=url, registry=url, **(times | changes))
+    return Settings(**values | changes)
+
+
+def fetch(replica: Replica, path: str = PATH, **changes: Any) -> Response:
+    """Fetch one path of a replica."""
+    with Fetcher(quick(replica.url, **changes)) as fetcher:
+        return fetcher.get(replica.url + path)
+
+
+def paths(replica: Replica) -> list[str]:
+    """Return the requested paths, without robots.txt."""
+    return [request.path for request in replica.requests if request.path != "/robots.txt"]
+
+
+def robots(text: str | bytes, **changes: Any) -> Fault:
+    """Return the fault that serves another robots.txt."""
+    return Fault(body=text, content_type="text/plain", **changes)
 
 
 class WarpClock:
@@ -118,7 +138,7 @@ def head_of(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def proxy_server(heads: list[bytes], refusal: bytes = b"") -> Iterator[str]:
-    """Run an HTTP proxy, for tunnels and plain requests. It notes the heads it gets. Yield its URL."""
+    """Run an HTTP proxy, for tunnels and plain requests. It records the heads it gets. Yield its URL."""
 
     def serve(client: socket.socket) -> None:
         head = head_of(client)

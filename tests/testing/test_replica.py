@@ -129,10 +129,10 @@ def test_faults_come_from_the_folder(folder: Path) -> None:
 def test_requests_are_kept() -> None:
     before = time.monotonic()
     with Replica(SITE) as replica, httpx.Client(base_url=replica.url) as client:
-        client.get(f"{PATH}?a=b", headers={"X-Asked": "yes"})
+        client.get(f"{PATH}?a=b", headers={"X-Test": "yes"})
         client.get("/")
     first, second = replica.requests
-    assert (first.method, first.path, first.headers["x-asked"]) == ("GET", f"{PATH}?a=b", "yes")
+    assert (first.method, first.path, first.headers["x-test"]) == ("GET", f"{PATH}?a=b", "yes")
     assert before < first.time < second.time < time.monotonic()
     assert first.client == second.client
 
@@ -151,7 +151,7 @@ def test_an_odd_status_is_served() -> None:
         assert httpx.get(replica.url + PATH).status_code == 599
 
 
-def test_a_mistake_in_the_double_itself_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_in_the_double_itself_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = Site(studies=(Study(nct_id="NCT99000001", slug="gone", page="gone.html"),), pages=tmp_path)
     with Replica(site) as replica, pytest.raises(httpx.RemoteProtocolError):
         httpx.get(replica.url + "/study/gone")
@@ -167,13 +167,13 @@ def test_a_mistake_in_the_double_itself_is_told(tmp_path: Path, capsys: pytest.C
         ("faults.toml", '["/x"]\nstutus = 1', r"faults.toml: expected keys out of \['bad_chunk', .*found \['stutus'\]"),
     ],
 )
-def test_a_wrong_table_is_told(folder: Path, name: str, text: str, message: str) -> None:
+def test_a_wrong_table_is_reported(folder: Path, name: str, text: str, message: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         read_site(folder)
 
 
-def test_a_missing_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.startswith(f"cannot serve {tmp_path / 'none'}: ")
 

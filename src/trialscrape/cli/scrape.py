@@ -20,7 +20,7 @@ from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.scraping.ids import IdFileError, read_ids
 from trialscrape.scraping.run import Scraped, distinct, go_on, key_of, plans
 from trialscrape.scraping.sitemap import MAX_BYTES, SyncReport, sync
-from trialscrape.settings import Settings, parse_age
+from trialscrape.settings import Settings
 from trialscrape.sources.warc import export_warc, import_warc
 from trialscrape.store.store import Store
 
@@ -153,7 +153,7 @@ def index_sync(
         Fetcher(settings) as fetcher,
         progress() as bar,
     ):
-        robots = fetcher.robots(settings.site)
+        robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:
             tell(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
             raise typer.Exit(1)
@@ -227,13 +227,12 @@ def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Pa
             fail_usage(f"expected another file to write than to read, found {output} for both")
 
 
-def settings_of(*, max_age: str | None = None, **given: object) -> Settings:
+def settings_of(**given: object) -> Settings:
     """Take the options that were given, the environment for the rest, and the defaults for what is left."""
     try:
-        chosen = {name: value for name, value in given.items() if value is not None}
-        if max_age is not None:
-            chosen["max_age"] = parse_age(max_age)
-        return Settings.from_environment(os.environ, **chosen)
+        return Settings.from_environment(
+            os.environ, **{name: value for name, value in given.items() if value is not None}
+        )
     except TrialscrapeError as error:
         fail_usage(str(error))
 

@@ -1,111 +1,136 @@
-"""What one request gave, be it an answer or a failure, and whether to ask again."""
+"""What one address gave, be it an answer or a failure, and whether another request may help."""
 
 import re
 import ssl
-import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from enum import StrEnum
 
 import httpx
 
 from trialscrape.addresses import mask_passwords
-from trialscrape.fetching.decoding import Broken, Larger, drain, whole_body
+from trialscrape.errors import BodyTooLarge, IncompleteBody
+from trialscrape.fetching.decoding import drain, read_body
 from trialscrape.settings import Settings
 
-Result = Literal[
-    "ok",  # 200, with the whole body
-    "not_modified",  # 304 to the validators sent
-    "http_status",  # an answer that is none of the others: 404, 403, 204 …
-    "blocked_by_robots",
-    "rate_limited",  # 429 to the last, or a longer pause asked for than the settings allow
-    "timeout",
-    "network_error",  # no whole answer, or a redirect that is not followed
-    "server_error",  # 5xx, 408 or 425 to the last
-    "too_large",
-]
+
+class Result(StrEnum):
+    """What became of an address."""
+
+    OK = "ok"  # 200, with the whole body
+    NOT_MODIFIED = "not_modified"  # 304 to the validators sent
+    HTTP_STATUS = "http_status"  # an answer that is none of the others: 404, 403, 204 …
+    BLOCKED_BY_ROBOTS = "blocked_by_robots"
+    RATE_LIMITED = "rate_limited"  # 429 after all retries, or a longer pause than the settings allow
+    TIMEOUT = "timeout"
+    NETWORK_ERROR = "network_error"  # no whole answer, or a redirect that is not followed
+    SERVER_ERROR = "server_error"  # 5xx, 408 or 425 after all retries
+    TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """How an address is asked for. `cut` takes the first `limit` bytes of a larger body instead of refusing it."""
+class Validators:
+    """What a kept page was served with, to ask whether it changed."""
 
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An address and how it is requested.
+
+    `truncate` takes the first `limit` bytes of a larger body instead of refusing it.
+    """
+
+    url: httpx.URL
     limit: int
     headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-    obey: bool = True
+    truncate: bool = False
+    obey_robots: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What one request gave. `again` says that the fault may pass, `pause` what Retry-After asks for, in seconds."""
+class Response:
+    """What one address gave.
+
+    `body` is decoded and whole for `ok`, empty for all others. `attempts` counts the requests sent for this address,
+    retries and redirects included and robots.txt not. `message` is empty for `ok` and `not_modified`, and otherwise
+    says what failed, why, and what to do. `location` is a redirect that was not followed. `may_pass` says that a later
+    request may succeed, `pause` how many seconds `Retry-After` asks for before it.
+    """
 
     result: Result
-    message: str = ""
+    url: str
+    final_url: str
     status: int | None = None
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
+    etag: str | None = None
+    last_modified: str | None = None
+    content_type: str | None = None
     body: bytes = field(default=b"", repr=False)
+    attempts: int = 0
+    message: str = ""
     location: str | None = None
-    again: bool = False
+    may_pass: bool = False
     pause: float | None = None
 
 
-def reply_of(response: httpx.Response, ask: Ask, settings: Settings) -> Reply:
+def read_response(answer: httpx.Response, request: Request, settings: Settings) -> Response:
     """Read an answer, its body included."""
-    status, headers = response.status_code, response.headers
+    status, headers, url = answer.status_code, answer.headers, str(request.url)
+    response = Response(
+        Result.HTTP_STATUS,
+        url,
+        url,
+        status=status,
+        etag=headers.get("etag"),
+        last_modified=headers.get("last-modified"),
+        content_type=headers.get("content-type"),
+    )
     if status == httpx.codes.OK:
-        return Reply("ok", status=status, headers=headers, body=whole_body(response, ask.limit, cut=ask.cut))
-    drain(response)
-    if status == httpx.codes.NOT_MODIFIED and ask.headers:
-        return Reply("not_modified", status=status, headers=headers)
-    if response.has_redirect_location:
-        return Reply("network_error", status=status, headers=headers, location=headers["location"])
-    if status in _MAY_PASS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return _busy(response, settings)
-    found = f"expected a page at {response.url}, found HTTP {status} {response.reason_phrase}".rstrip()
-    return Reply("http_status", f"{found}; check the address", status=status, headers=headers)
+        return replace(response, result=Result.OK, body=read_body(answer, request.limit, truncate=request.truncate))
+    drain(answer)
+    if status == httpx.codes.NOT_MODIFIED and request.headers:
+        return replace(response, result=Result.NOT_MODIFIED)
+    if answer.has_redirect_location:
+        return replace(response, result=Result.NETWORK_ERROR, location=headers["location"])
+    message = f"{url} answered HTTP {status} {answer.reason_phrase}".rstrip()
+    if status not in _MAY_PASS and status < httpx.codes.INTERNAL_SERVER_ERROR:
+        return replace(response, message=f"{message}; check the address")
+    result = Result.RATE_LIMITED if status == httpx.codes.TOO_MANY_REQUESTS else Result.SERVER_ERROR
+    pause = _read_retry_after(headers, datetime.now(UTC))
+    if pause is not None and pause > settings.retry_after_limit:
+        return replace(response, result=result, message=pause_message(request.url, pause, settings), pause=pause)
+    return replace(response, result=result, message=f"{message}; try again later", may_pass=True, pause=pause)
 
 
 _MAY_PASS = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS}
 
 
-def _busy(response: httpx.Response, settings: Settings) -> Reply:
-    """Return what 408, 425, 429 and 5xx mean: ask again, unless the host wants a longer pause than a run makes."""
-    status, headers = response.status_code, response.headers
-    result: Result = "rate_limited" if status == httpx.codes.TOO_MANY_REQUESTS else "server_error"
-    pause = _retry_after(headers, datetime.now(UTC))
-    if pause is not None and pause > settings.retry_after_limit:
-        message = pause_message(response.url, pause, settings)
-    else:
-        message = f"expected a page at {response.url}, found HTTP {status} {response.reason_phrase}; try again later"
-    again = pause is None or pause <= settings.retry_after_limit
-    return Reply(result, message, status=status, headers=headers, again=again, pause=pause)
-
-
 def pause_message(url: httpx.URL, pause: float, settings: Settings) -> str:
     """Say that a host asks for a longer pause than the settings allow."""
     return (
-        f"expected that {url.host} can be asked again within {settings.retry_after_limit:g} s, found that it asks for "
-        f"a pause of {pause:.0f} s; run again after that"
+        f"{url.host} asks for a pause of {pause:.0f} s, more than the {settings.retry_after_limit:g} s allowed; "
+        "run again after that"
     )
 
 
-def _retry_after(headers: httpx.Headers, now: datetime) -> float | None:
-    """Return the seconds that `Retry-After` asks for, or None where it says nothing readable.
+def _read_retry_after(headers: httpx.Headers, now: datetime) -> float | None:
+    """Return the seconds that `Retry-After` asks for, or None where it is unreadable.
 
     A date is taken against the answer's own `Date`, so that a wrong clock on either side does not shorten the wait.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
-    then = _date(text)
+    then = _parse_date(text)
     if then is None:
         return None
-    return max(0.0, (then - (_date(headers.get("date", "")) or now)).total_seconds())
+    return max(0.0, (then - (_parse_date(headers.get("date", "")) or now)).total_seconds())
 
 
-def _date(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
@@ -113,41 +138,48 @@ def _date(text: str) -> datetime | None:
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date
 
 
-def reply_to_failure(error: Exception, target: httpx.URL, ask: Ask, settings: Settings) -> Reply | None:
-    """Return what an error means, or None where it is none of the network's."""
-    through = f" through the proxy {mask_passwords(settings.proxy)}" if settings.proxy else ""
-    expected = f"expected the whole of {target}{through}, found"
-    if reason := _distrust(error):
-        found = f"a certificate that is not trusted ({reason})"
-        return Reply("network_error", f"{expected} {found}; look at the address in a browser")
+def explain_failure(error: Exception, request: Request, settings: Settings) -> Response | None:
+    """Return what an error of the network means, or None for any other error."""
+
+    def failure(
+        reason: str,
+        advice: str = "try again later",
+        *,
+        result: Result = Result.NETWORK_ERROR,
+        may_pass: bool = True,
+    ) -> Response:
+        through = f" through the proxy {mask_passwords(settings.proxy)}" if settings.proxy else ""
+        message = f"cannot fetch {request.url}{through}: {reason}; {advice}"
+        return Response(result, str(request.url), str(request.url), message=message, may_pass=may_pass)
+
+    if problem := _find_distrust(error):
+        reason = f"its certificate is not trusted ({problem})"
+        return failure(reason, "look at the address in a browser", may_pass=False)
     match error:
-        case Larger():
-            return Reply("too_large", f"{expected} more than {ask.limit} bytes; raise the body limit if that is right")
-        case Broken():
-            return Reply("network_error", f"{expected} {error}; try again later", again=True)
-        case zlib.error():
-            return Reply("network_error", f"{expected} damaged compression ({error}); try again later", again=True)
+        case BodyTooLarge():
+            reason, advice = f"it has more than {request.limit} bytes", "raise the body limit if that is right"
+            return failure(reason, advice, result=Result.TOO_LARGE, may_pass=False)
+        case IncompleteBody():
+            return failure(str(error))
         case httpx.TimeoutException():
             limits = f"{settings.read_timeout:g} s for the next bytes, {settings.total_timeout:g} s in all"
-            return Reply("timeout", f"{expected} no end in time ({limits}); try again later", again=True)
+            return failure(f"no complete answer in time ({limits})", result=Result.TIMEOUT)
         case UnicodeError():
-            return Reply("network_error", f"{expected} that it cannot be asked for ({error}); check the address")
+            return failure(f"the address cannot be sent ({error})", "check it", may_pass=False)
         case httpx.RemoteProtocolError() | httpx.InvalidURL():
             # Not the transport's, which has other errors: the client reads Location even where it follows none.
-            return Reply("network_error", f"{expected} a redirect to no address ({error}); look at it in a browser")
+            return failure(f"it redirects to no address ({error})", "look at it in a browser", may_pass=False)
         case httpx.ProxyError():
             # Its answer to CONNECT, as "407 Proxy Authentication Required"; a 5xx is about the host behind it.
-            passes = not str(error).startswith("4")
-            return Reply("network_error", f"{expected} its refusal ({error}); check the proxy", again=passes)
+            return failure(f"the proxy refuses ({error})", "check the proxy", may_pass=not str(error).startswith("4"))
         case httpx.HTTPError():
-            found = str(error) or type(error).__name__
-            return Reply("network_error", f"{expected} a broken connection ({found}); try again later", again=True)
+            return failure(f"the connection broke ({str(error) or type(error).__name__})")
         case _:
             return None
 
 
-def _distrust(error: BaseException | None) -> str:
-    """Return what is wrong with a certificate that an error is about, or nothing where it is about something else."""
+def _find_distrust(error: BaseException | None) -> str:
+    """Return what is wrong with a certificate that an error is about, or nothing."""
     while error:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message

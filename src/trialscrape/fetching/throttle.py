@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from trialscrape.errors import TrialscrapeError
-
-
-class Stopped(TrialscrapeError):
-    """The fetcher was stopped or closed while, or before, it was asked: there is no result to keep."""
+from trialscrape.errors import Stopped
 
 
 @dataclass(slots=True)
-class Paced:
+class HostTimes:
     """What holds up requests to one host: when the last started, its delay, its pause. Times are on the run's clock."""
 
     started: float = -math.inf
@@ -22,7 +18,7 @@ class Paced:
     not_before: float = -math.inf
 
 
-class Run:
+class StopSignal:
     """The run's clock, and the one thing that ends all its waits."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None] | None) -> None:
@@ -30,10 +26,14 @@ class Run:
         self.stopped = threading.Event()
         self._sleep = sleep or self._pause
 
+    def set(self) -> None:
+        """End the run."""
+        self.stopped.set()
+
     def check(self) -> None:
         """Raise `Stopped` where the run is over."""
         if self.stopped.is_set():
-            raise Stopped("expected an open fetcher, found one that was stopped; make a new one to go on")
+            raise Stopped("the fetcher was stopped; make a new one to continue")
 
     def wait(self, seconds: float) -> None:
         """Wait for so many seconds of the clock, or until the run is stopped."""
@@ -41,13 +41,13 @@ class Run:
         self.check()
 
     def acquire(self, lock: "threading.Lock | threading.Semaphore") -> None:
-        """Take a lock, but do not wait for it longer than the run lasts."""
+        """Take a lock, unless the run ends first."""
         while not lock.acquire(timeout=0.1):
             self.check()
 
     @contextmanager
     def held(self, lock: "threading.Lock | threading.Semaphore") -> Iterator[None]:
-        """Hold a lock, taken like that."""
+        """Hold a lock, taken with `acquire`."""
         self.acquire(lock)
         try:
             yield
@@ -61,45 +61,45 @@ class Run:
             pass
 
 
-class Pace:
+class Throttle:
     """When the next request may start: one interval for all hosts, and each host's own delay and pause."""
 
-    def __init__(self, interval: float, run: Run) -> None:
+    def __init__(self, interval: float, stop: StopSignal) -> None:
         self._interval = interval
-        self._run = run
+        self._stop = stop
         self._gate = threading.Lock()
         self._started = -math.inf
 
-    def wait_for(self, host: Paced) -> None:
-        """Wait for what only this host asks for, without holding up requests to others."""
+    def wait_for(self, host: HostTimes) -> None:
+        """Wait for the delay and pause of this host, without holding up requests to others."""
         while (left := self._left(host)) > 0:
-            self._run.wait(left)
+            self._stop.wait(left)
 
-    def _left(self, host: Paced) -> float:
-        return max(host.started + host.delay, host.not_before) - self._run.clock()
+    def _left(self, host: HostTimes) -> float:
+        return max(host.started + host.delay, host.not_before) - self._stop.clock()
 
     @contextmanager
-    def turn(self, host: Paced) -> Iterator[Callable[[], None]]:
-        """Wait until a request may start, and let nobody else start one until its head is sent.
+    def turn(self, host: HostTimes) -> Iterator[Callable[[], None]]:
+        """Wait until a request may start, and let no other start until its head is sent.
 
         So neither a slow connection nor a thread that sleeps between its turn and its request can bring two requests
-        closer together on the wire than the interval. What is given is to be called when the head is sent; the end of
-        the request does so too.
+        closer together on the wire than the interval. The caller calls the yielded function when the head is
+        sent; the end of the request does so too.
         """
         self._enter(host)
         with ExitStack() as over:
             over.callback(self._leave, host)
             yield over.close
 
-    def _enter(self, host: Paced) -> None:
+    def _enter(self, host: HostTimes) -> None:
         while True:
-            self._run.acquire(self._gate)
+            self._stop.acquire(self._gate)
             try:
                 if self._left(host) <= 0:
                     # Waiting here, and not outside, lets one thread wake up for a turn, and not all that want one.
-                    while (left := self._started + self._interval - self._run.clock()) > 0:
-                        self._run.wait(left)
-                    self._run.check()
+                    while (left := self._started + self._interval - self._stop.clock()) > 0:
+                        self._stop.wait(left)
+                    self._stop.check()
                     return
             except BaseException:
                 self._gate.release()
@@ -107,6 +107,6 @@ class Pace:
             self._gate.release()
             self.wait_for(host)
 
-    def _leave(self, host: Paced) -> None:
-        self._started = host.started = self._run.clock()
+    def _leave(self, host: HostTimes) -> None:
+        self._started = host.started = self._stop.clock()
         self._gate.release()

@@ -1,6 +1,6 @@
 """The connections: one deadline for each request, and an end to all of them at once.
 
-This is httpx's own client over httpcore's own pool; only how long a connection may take is ours.
+This is httpx's own client over httpcore's own pool; only how long a connection may take is set here.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def make_client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Cli
         headers={
             "User-Agent": settings.user_agent,
             "Accept": "text/html,application/xhtml+xml,application/xml,application/json,text/plain;q=0.9,*/*;q=0.5",
-            # Only what `bodies` unpacks with a bound.
+            # Only what `decoding` decompresses within a limit.
             "Accept-Encoding": "gzip, deflate",
         },
         timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
@@ -35,12 +35,12 @@ def make_client(settings: Settings, transport: httpx.BaseTransport) -> httpx.Cli
         follow_redirects=False,
         # No netrc: nothing but what the settings say goes to the site.
         trust_env=False,
-        # No cookies kept: a page must not depend on what was asked before it.
+        # No cookies kept: a page must not depend on what was requested before it.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
 
 
-def trace_of(sent: Callable[[], None]) -> Callable[[str, dict[str, Any]], None]:
+def trace_head(sent: Callable[[], None]) -> Callable[[str, dict[str, Any]], None]:
     """Make the `trace` extension of httpcore that calls `sent` when the head of a request is sent to its host."""
     to_proxy = False
 
@@ -54,7 +54,7 @@ def trace_of(sent: Callable[[], None]) -> Callable[[str, dict[str, Any]], None]:
     return trace
 
 
-class Wire(httpcore.SyncBackend):
+class DeadlineBackend(httpcore.SyncBackend):
     """Connections that end at the deadline of the request that uses them, and all at once when the run is stopped.
 
     A read timeout alone does not end an answer that comes byte by byte. A connection serves one request at a time, in
@@ -65,11 +65,11 @@ class Wire(httpcore.SyncBackend):
         self._clock = clock
         self._thread = threading.local()
         self._lock = threading.Lock()
-        self._open: weakref.WeakSet[_Stream] = weakref.WeakSet()
+        self._open: weakref.WeakSet[_DeadlineStream] = weakref.WeakSet()
         self._over = False
 
-    def start(self, total: float) -> None:
-        """Begin a request that has `total` seconds."""
+    def begin_request(self, total: float) -> None:
+        """Give the request that this thread begins `total` seconds."""
         self._thread.deadline = self._clock() + total
 
     def left(self, timeout: float | None) -> float:
@@ -91,35 +91,35 @@ class Wire(httpcore.SyncBackend):
         plain = super().connect_tcp(host, port, self.left(timeout), local_address, socket_options)
         return self.watch(plain)
 
-    def watch(self, stream: httpcore.NetworkStream) -> "_Stream":
+    def watch(self, stream: httpcore.NetworkStream) -> "_DeadlineStream":
         """Put a connection under the deadline."""
-        watched = _Stream(stream, self)
+        watched = _DeadlineStream(stream, self)
         with self._lock:
             self._open.add(watched)
             over = self._over
         if over:
-            watched.cut()
+            watched.shut_down()
         return watched
 
-    def cut(self) -> None:
+    def shut_down(self) -> None:
         """End all connections; a thread that reads one gets an error at once."""
         with self._lock:
             self._over = True
             streams = list(self._open)
         for stream in streams:
-            stream.cut()
+            stream.shut_down()
 
 
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, wire: Wire) -> None:
+class _DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._inner = inner
-        self._wire = wire
+        self._backend = backend
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._wire.left(timeout))
+        return self._inner.read(max_bytes, self._backend.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._wire.left(timeout))
+        self._inner.write(buffer, self._backend.left(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -127,27 +127,27 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return self._wire.watch(self._inner.start_tls(ssl_context, server_hostname, self._wire.left(timeout)))
+        return self._backend.watch(self._inner.start_tls(ssl_context, server_hostname, self._backend.left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's signature
         return self._inner.get_extra_info(info)
 
-    def cut(self) -> None:
+    def shut_down(self) -> None:
         # The plain socket's shutdown, since an SSLSocket's own one is not made to be called while another thread reads.
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._inner.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
 class Transport(httpx.BaseTransport):
-    """httpx's own transport, but over `Wire`, which httpx gives no way to pass in."""
+    """httpx's own transport, but over `DeadlineBackend`, which httpx gives no way to pass in."""
 
-    def __init__(self, settings: Settings, wire: Wire) -> None:
+    def __init__(self, settings: Settings, backend: DeadlineBackend) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=settings.concurrency,
             max_keepalive_connections=settings.concurrency,
             keepalive_expiry=30.0,
-            network_backend=wire,
+            network_backend=backend,
             proxy=_proxy(settings.proxy),
         )
 
@@ -176,7 +176,7 @@ def _proxy(address: str) -> httpcore.Proxy | None:
     parts = urlsplit(address)
     if not parts.hostname:
         return None
-    name, password = (unquote_to_bytes(each or "") for each in (parts.username, parts.password))
+    name, password = (unquote_to_bytes(part or "") for part in (parts.username, parts.password))
     url = httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
     return httpcore.Proxy(url, auth=(name, password) if parts.username else None)
 

@@ -9,6 +9,7 @@ is left is put into `unparsed` here, so nothing is lost because nobody looked.
 import hashlib
 from typing import Any, NamedTuple
 
+from trialscrape.addresses import drop_referrer
 from trialscrape.page import Match, Page
 from trialscrape.parsing.checks import check
 from trialscrape.parsing.layout import LAYOUT
@@ -18,7 +19,6 @@ from trialscrape.parsing.sections import find_sections
 from trialscrape.parsing.state import ParseState
 from trialscrape.parsing.text import decode
 from trialscrape.records import Design, Eligibility, Source, TracedTrial, Trial, UnparsedLine, warning
-from trialscrape.slugs import drop_referrer
 
 
 class ParsedPage(NamedTuple):

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from trialscrape.records import Trial
-from trialscrape.registry.client import RegistryAnswer
-from trialscrape.slugs import LENGTH, numbered, slugs_of, words_of
+from trialscrape.registry.mapping import RegistryAnswer
+from trialscrape.slugs import LENGTH, make_slugs, number_slug, split_words
 from trialscrape.store.store import Match, Store
 
 MOST_CANDIDATES = 8
@@ -40,7 +40,7 @@ def candidates(answer: RegistryAnswer, store: Store, *, length: int = LENGTH) ->
     """
     titles = [title for title in (answer.brief_title, answer.official_title) if title and not _is_of_any_device(title)]
     made = _made(titles, length)
-    forms = [*made, *(form for slug in made for form in numbered(slug))]
+    forms = [*made, *(form for slug in made for form in number_slug(slug))]
     listed = [slug for slug in forms if store.slug_exists(slug)]
     near = [slug for title in titles for slug in _near(store, title, length)]
     return list(dict.fromkeys([*listed, *near]))[:MOST_CANDIDATES] or _shortlist(made)
@@ -51,17 +51,17 @@ def duplicates(slug: str, store: Store) -> list[str]:
 
     None where the store has a slug index: the candidates hold all that it lists.
     """
-    return [] if store.index_status().slugs else list(numbered(_COUNTER.sub("", slug)))
+    return [] if store.index_status().slugs else list(number_slug(_COUNTER.sub("", slug)))
 
 
 def _is_of_any_device(title: str) -> bool:
-    return slugs_of(title) == (_DEVICE_SLUG,)
+    return make_slugs(title) == (_DEVICE_SLUG,)
 
 
 def _made(titles: list[str], length: int) -> list[str]:
     """Give the slugs of titles, and of those titles without a last bracket, before what the rule leaves open."""
     forms = dict.fromkeys([*titles, *(_ACRONYM.sub("", title) for title in titles)])
-    slugs = [slugs_of(form, length=length) for form in forms]
+    slugs = [make_slugs(form, length=length) for form in forms]
     first, second = ([slug for made in slugs for slug in made[part]] for part in (slice(1), slice(1, None)))
     return list(dict.fromkeys([*first, *second]))
 
@@ -69,14 +69,14 @@ def _made(titles: list[str], length: int) -> list[str]:
 def _shortlist(made: list[str]) -> list[str]:
     """Without an index: the two likeliest slugs, the first duplicate of each, then the other readings."""
     likeliest = made[:2]
-    seconds = [numbered(slug)[0] for slug in likeliest]
+    seconds = [number_slug(slug)[0] for slug in likeliest]
     return [*likeliest, *seconds, *made[2:]][:MOST_CANDIDATES]
 
 
 def _near(store: Store, title: str, length: int) -> Iterator[str]:
-    slugs = slugs_of(title, length=length)
+    slugs = make_slugs(title, length=length)
     if slugs:
-        found = store.near(slugs[0], words_of(title), limit=_NEIGHBOURS)
+        found = store.near(slugs[0], split_words(title), limit=_NEIGHBOURS)
         yield from (near.slug for near in found if near.score >= _NEAR_ENOUGH)
 
 

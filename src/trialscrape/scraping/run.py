@@ -19,14 +19,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from trialscrape.addresses import mask_passwords
+from trialscrape.addresses import drop_referrer, mask_passwords
 from trialscrape.engines import parse
 from trialscrape.errors import PageError
-from trialscrape.fetching.fetcher import Fetched, Fetcher, Validators
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.fetching.responses import Response, Validators
 from trialscrape.page import Match as PageMatch
 from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
-from trialscrape.registry.client import LookAhead, RegistryAnswer
+from trialscrape.registry.client import LookAhead
+from trialscrape.registry.mapping import RegistryAnswer
 from trialscrape.scraping.ids import is_like_nct_id
 from trialscrape.scraping.resolve import (
     MOST_CANDIDATES,
@@ -38,7 +40,6 @@ from trialscrape.scraping.resolve import (
     shortened,
 )
 from trialscrape.settings import Settings
-from trialscrape.slugs import drop_referrer
 from trialscrape.store.store import Fetched as Fresh
 from trialscrape.store.store import Match, Note, Page, Row, Store, run_key
 
@@ -259,7 +260,7 @@ class _LookUp:
             return self.ends("invalid_id", message=f"{expected}, found {self.asked!r}")
         if known := (yield from self.known()):
             return known
-        answer: RegistryAnswer = yield partial(self.look_ahead.answer, self.asked)
+        answer: RegistryAnswer = yield partial(self.look_ahead.look_up, self.asked)
         self.sent[answer.url] = answer.attempts
         if answer.status == "not_found":
             return self.ends("not_found", message=answer.message)
@@ -355,29 +356,29 @@ class _LookUp:
             if isinstance(cached, _Found):  # a challenge page or the like is not taken for the page for days
                 return cached
         validators = Validators(kept.etag, kept.last_modified) if kept else None
-        fetched: Fetched = yield partial(self.fetcher.get, url, validators=validators)
-        self.sent[url] = fetched.attempts
-        if fetched.status in _GONE:
+        response: Response = yield partial(self.fetcher.get, url, validators=validators)
+        self.sent[url] = response.attempts
+        if response.status in _GONE:
             return None
-        if fetched.result not in {"ok", "not_modified"}:
-            self.fault = self.ends(_failure(fetched.result), message=fetched.message)
+        if response.result not in {"ok", "not_modified"}:
+            self.fault = self.ends(_failure(response.result), message=response.message)
             stale = self.found("stale", kept) if kept else None
             return stale if isinstance(stale, _Found) else self.fault
-        how = self.keep(fetched)
+        how = self.keep(response)
         page = self.store.latest(url)
         return self.found(how, page) if page else None
 
-    def keep(self, fetched: Fetched) -> str:
+    def keep(self, response: Response) -> str:
         """Keep what was fetched, and note that it was, so that this run never asks for it again."""
         with self.store.transaction():
-            if fetched.result == "not_modified":
-                self.store.touch(fetched.url, _now(), etag=fetched.etag, last_modified=fetched.last_modified)
+            if response.result == "not_modified":
+                self.store.touch(response.url, _now(), etag=response.etag, last_modified=response.last_modified)
                 how = "unchanged"
             else:
-                is_known = self.store.latest(fetched.url) is not None
-                is_new = self.store.add_page(_fresh(fetched), ids=[self.asked]).is_new
+                is_known = self.store.latest(response.url) is not None
+                is_new = self.store.add_page(_fresh(response), ids=[self.asked]).is_new
                 how = "unchanged" if not is_new else "changed" if is_known else "new"
-            self.store.note(self.key, self.asked, fetched.url, Note(how, fetched.attempts))
+            self.store.note(self.key, self.asked, response.url, Note(how, response.attempts))
         return how
 
     def found(self, how: str, page: Page) -> "_Found | Scraped":
@@ -428,16 +429,16 @@ def _is_young(page: Page, settings: Settings) -> bool:
     return timedelta(0) <= _now() - page.checked_at < settings.max_age
 
 
-def _fresh(fetched: Fetched) -> Fresh:
+def _fresh(response: Response) -> Fresh:
     return Fresh(
-        url=fetched.url,
-        final_url=fetched.final_url,
+        url=response.url,
+        final_url=response.final_url,
         fetched_at=_now(),
-        status=fetched.status or 0,
-        body=fetched.body,
-        etag=fetched.etag,
-        last_modified=fetched.last_modified,
-        content_type=fetched.content_type,
+        status=response.status or 0,
+        body=response.body,
+        etag=response.etag,
+        last_modified=response.last_modified,
+        content_type=response.content_type,
     )
 
 

@@ -18,8 +18,9 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 from lxml.etree import _Element
 
-from trialscrape.fetching.decoding import Broken, unpacked
-from trialscrape.fetching.fetcher import Fetched, Validators
+from trialscrape.compression import decompress
+from trialscrape.errors import IncompleteBody
+from trialscrape.fetching.responses import Response, Validators
 from trialscrape.store.slug_index import Sync
 from trialscrape.store.store import Store
 
@@ -42,7 +43,7 @@ _KINDS: dict[str, Literal["sitemap", "page"]] = {"sitemap": "sitemap", "url": "p
 _ROOTS = ("urlset", "sitemapindex")
 _GZIP = b"\x1f\x8b"
 
-Get = Callable[[str, Validators | None], Fetched]
+Get = Callable[[str, Validators | None], Response]
 """Fetches an address, with the validators of the copy that is had."""
 
 
@@ -123,7 +124,7 @@ def parse_sitemap(
             yield entry
     except etree.XMLSyntaxError as error:
         yield Fault(f"expected well-formed XML, found: {error.msg}: the rest was not read", error.lineno)
-    except Broken:
+    except IncompleteBody:
         yield Fault("expected the end of the gzip data, found it cut off: the rest was not read")
     except (_Unfit, zlib.error) as error:
         yield Fault(f"{error}: the rest was not read")
@@ -225,7 +226,7 @@ class _Reading:
             self._fail(url, Fault(f"{got.result}: {got.message}"))
         return ()
 
-    def _read_body(self, url: str, got: Fetched) -> tuple[str, ...]:
+    def _read_body(self, url: str, got: Response) -> tuple[str, ...]:
         entries = parse_sitemap(got.body)
         first = next(entries, Fault("expected addresses, found none"))
         if isinstance(first, Fault):
@@ -247,7 +248,7 @@ class _Reading:
                 further[_joined(url, entry.url)] = None
         return tuple(further)
 
-    def _read_slugs(self, url: str, got: Fetched, entries: Iterable[Entry | Fault]) -> None:
+    def _read_slugs(self, url: str, got: Response, entries: Iterable[Entry | Fault]) -> None:
         faults: list[Fault] = []
         change = self.store.replace_shard(
             url,
@@ -397,7 +398,9 @@ def _decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     # Where the data is broken, what is unpacked at once is lost with it: so not much at once.
-    return unpacked((piece[at : at + _MOUTHFUL] for piece in pieces for at in range(0, len(piece), _MOUTHFUL)), "gzip")
+    return decompress(
+        (piece[at : at + _MOUTHFUL] for piece in pieces for at in range(0, len(piece), _MOUTHFUL)), "gzip"
+    )
 
 
 def _bounded(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:

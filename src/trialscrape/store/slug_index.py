@@ -13,7 +13,7 @@ from heapq import nlargest
 from math import log
 from typing import NamedTuple
 
-from trialscrape.slugs import words_of
+from trialscrape.slugs import split_words
 from trialscrape.store.database import Database, as_text, as_time, translated
 
 _ENTRIES = 1000
@@ -207,7 +207,7 @@ class SlugIndex(Database):
             limit: How many to give at most.
 
         """
-        wanted = tuple(dict.fromkeys((*words_of(slug), *words)))
+        wanted = tuple(dict.fromkeys((*split_words(slug), *words)))
         weights = self._weights(wanted)
         found = set(self._neighbours(slug)) | set(self._with_words(weights))
         scored = (Near(other, _likeness(slug, other, weights)) for other in found)
@@ -262,7 +262,7 @@ class SlugIndex(Database):
         with translated(self.path):
             for (slug,) in self._database.execute(query, values):
                 slugs += 1
-                counts.update(words_of(slug))
+                counts.update(split_words(slug))
         self._rows(
             "INSERT INTO word VALUES (?, ?) ON CONFLICT DO UPDATE SET slugs = slugs + excluded.slugs",
             sorted((word, step * count) for word, count in counts.items()),
@@ -309,7 +309,7 @@ class SlugIndex(Database):
 
 def _likeness(slug: str, other: str, weights: Mapping[str, Weight]) -> float:
     """Say how much two slugs have in common: by their words or their beginning, whichever says more."""
-    words = set(words_of(other))
+    words = set(split_words(other))
     wanted = sum(weight.worth for weight in weights.values())
     shared = sum(weight.worth for word, weight in weights.items() if word in words)
     recall = shared / wanted if wanted else 0.0

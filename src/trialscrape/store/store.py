@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trialscrape.slugs import drop_referrer
+from trialscrape.addresses import drop_referrer
 from trialscrape.store.database import StoreError, as_text, as_time, is_store
 from trialscrape.store.slug_index import SlugIndex
 

@@ -6,7 +6,7 @@ prints `serving http://127.0.0.1:PORT` once it is ready, and serves until SIGINT
 
 FOLDER holds
 
-- `studies.toml`, one table a study; all keys but `nct_id` and `slug` may be left out:
+- `studies.toml`, one table a study; all keys but `nct_id` and `slug` are optional:
 
       [[study]]
       nct_id = "NCT99000001"
@@ -25,7 +25,7 @@ FOLDER holds
       registry = true                    # false: the registry does not know it
       modified = 2026-01-31              # Last-Modified of the page
 
-- `pages/`, saved pages: `.html` is served as HTML, all else as plain text, read anew for each request;
+- `pages/`, saved pages: `.html` is served as HTML, all else as plain text, read again for each request;
 - `slugs.txt`, if there, more slugs for the sitemap, one a line, that have no page;
 - `robots.txt`, if there, instead of the usual one; `{url}` in it is the replica's address;
 - `faults.toml`, if there, one table an URL path, `["/study/a-study-of-something"]`, with any of
@@ -34,7 +34,7 @@ FOLDER holds
       delay = 1.5           # seconds before the first byte
       status = 503          # another status; with `body`, `body_file`, `content_type` and `headers` as wanted
       retry_after = 2       # the header: seconds, or "date+2" for the time 2 seconds from now, or any other text
-      redirect = "/study/x" # the Location; status 302 where none is given
+      redirect = "/study/x" # the Location; status 302 by default
       size = 1_000_000_000  # a body of so many bytes
       length = false        # no Content-Length: the body ends with the connection
       gzip_bomb = 10_000_000_000  # a gzip body that unpacks to so many bytes
@@ -50,6 +50,7 @@ and 304, `/api/v2/studies/<id>`, and `/api/v2/studies?filter.ids=<id>,<id>…`, 
 import argparse
 import gzip
 import hashlib
+import http.client
 import json
 import signal
 import socket
@@ -133,7 +134,7 @@ class Site:
     shard: int = 10_000
 
 
-class Asked(NamedTuple):
+class RecordedRequest(NamedTuple):
     """One request as it came in; `time` is `time.monotonic()`, header names are in lower case.
 
     `client` is the port it came from: one for each connection.
@@ -163,26 +164,26 @@ def read_site(folder: Path) -> Site:
         OSError: `studies.toml` is missing or cannot be read.
         ValueError: A table is no TOML, or has a key that nobody knows.
     """
-    studies = _toml(folder / "studies.toml").get("study", [])
-    faults = _toml(folder / "faults.toml") if (folder / "faults.toml").exists() else {}
+    studies = _read_toml(folder / "studies.toml").get("study", [])
+    faults = _read_toml(folder / "faults.toml") if (folder / "faults.toml").exists() else {}
     robots, slugs = folder / "robots.txt", folder / "slugs.txt"
     site = Site(
-        studies=tuple(_row(Study, row, "studies.toml") for row in studies),
-        faults={path: _fault(folder, row) for path, row in faults.items()},
+        studies=tuple(_build_row(Study, row, "studies.toml") for row in studies),
+        faults={path: _build_fault(folder, row) for path, row in faults.items()},
         slugs=tuple(slugs.read_text(encoding="utf-8").split()) if slugs.exists() else (),
         pages=folder / "pages",
     )
     return replace(site, robots=robots.read_text(encoding="utf-8")) if robots.exists() else site
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: expected TOML, found {error}") from error
 
 
-def _row(kind: type[_T], row: Mapping[str, Any], table: str) -> _T:
+def _build_row(kind: type[_T], row: Mapping[str, Any], table: str) -> _T:
     known = {entry.name for entry in fields(kind)}
     if unknown := set(row) - known:
         raise ValueError(f"{table}: expected keys out of {sorted(known)}, found {sorted(unknown)}")
@@ -193,11 +194,11 @@ def _row(kind: type[_T], row: Mapping[str, Any], table: str) -> _T:
         raise ValueError(f"{table}: {error}") from error
 
 
-def _fault(folder: Path, row: Mapping[str, Any]) -> Fault:
+def _build_fault(folder: Path, row: Mapping[str, Any]) -> Fault:
     values = dict(row)
     if name := values.pop("body_file", None):
         values["body"] = (folder / name).read_bytes()
-    return _row(Fault, values, "faults.toml")
+    return _build_row(Fault, values, "faults.toml")
 
 
 class Replica:
@@ -205,7 +206,7 @@ class Replica:
 
     Attributes:
         url: Its scheme, host and port.
-        requests: What was asked, oldest first; cleared by whoever wants to count anew.
+        requests: The requests that came in, oldest first; a test may clear them.
         faults: Fault by URL path; may be changed while it runs.
 
     Args:
@@ -217,7 +218,7 @@ class Replica:
     def __init__(self, site: Site | Path, faults: Mapping[str, Fault] | None = None, port: int = 0) -> None:
         self.site = read_site(site) if isinstance(site, Path) else site
         self.faults = dict(self.site.faults) | dict(faults or {})
-        self.requests: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self.stopping = threading.Event()
         self._played: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -237,7 +238,7 @@ class Replica:
         self._server.server_close()
         self._thread.join()
 
-    def fault(self, path: str) -> Fault | None:
+    def next_fault(self, path: str) -> Fault | None:
         """Return the fault to play for this request of a path, and count it."""
         with self._lock:
             fault = self.faults.get(path)
@@ -255,7 +256,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's signature
-        # Clients that give up are what this server is for.
+        # Clients that give up are no error of this server.
         if not isinstance(sys.exc_info()[1], ConnectionError | ValueError):
             super().handle_error(request, client_address)
 
@@ -273,38 +274,38 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         headers = {name.lower(): value for name, value in self.headers.items()}
-        replica.requests.append(Asked(came, self.command, self.path, headers, self.client_address[1]))
-        fault = replica.fault(path)
+        replica.requests.append(RecordedRequest(came, self.command, self.path, headers, self.client_address[1]))
+        fault = replica.next_fault(path)
         if fault and fault.cut == -1:
             replica.stopping.wait(fault.delay)
-            self._end(fault)
+            self._end_connection(fault)
             return
-        answer = _list(replica.site, self.path) if path == _LIST else _answer(replica.site, replica.url, path, headers)
+        answer = _respond(replica.site, replica.url, self.path, headers)
         if fault:
-            self._play(fault, answer)
+            self._send_faulty(fault, answer)
         else:
-            self.wfile.write(_head(answer, len(answer.body)) + answer.body)
+            self.wfile.write(_make_head(answer, len(answer.body)) + answer.body)
 
     def log_message(self, *_args: object) -> None:
-        """Say nothing: the requests are kept."""
+        """Log nothing: the requests are recorded."""
 
-    def _play(self, fault: Fault, answer: _Answer) -> None:
+    def _send_faulty(self, fault: Fault, answer: _Answer) -> None:
         stopping = self.server.replica.stopping
         stopping.wait(fault.delay)
-        faulty = _faulty(fault, answer)
-        head = _head(faulty, _length(fault, faulty))
+        faulty = _apply_fault(fault, answer)
+        head = _make_head(faulty, _choose_length(fault, faulty))
         self._write(head, fault.drip if fault.drip_head else 0)
         left = fault.cut
-        for block in _blocks(fault, faulty):
+        for block in _make_blocks(fault, faulty):
             if stopping.is_set():
                 break
             self._write(block[:left], fault.drip)
             left = None if left is None else left - len(block)
             if left is not None and left <= 0:
                 break
-        # What has no length ends with the connection; and a cut is followed by its end.
-        if fault.cut is not None or _length(fault, faulty) is None:
-            self._end(fault)
+        # A body without a length ends with the connection, and so does one that is cut.
+        if fault.cut is not None or _choose_length(fault, faulty) is None:
+            self._end_connection(fault)
 
     def _write(self, data: bytes, drip: float) -> None:
         if not drip:
@@ -315,7 +316,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.replica.stopping.wait(drip):
                 return
 
-    def _end(self, fault: Fault) -> None:
+    def _end_connection(self, fault: Fault) -> None:
         self.close_connection = True
         if fault.end == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -323,50 +324,54 @@ class _Handler(BaseHTTPRequestHandler):
             socket.close(self.connection.detach())
 
 
-def _answer(site: Site, url: str, path: str, asked: Mapping[str, str]) -> _Answer:
-    """Return what the site or the registry answers to a path, without any fault."""
+def _respond(site: Site, url: str, address: str, headers: Mapping[str, str]) -> _Answer:
+    """Return what the site or the registry answers to a request, without any fault."""
+    path = urlsplit(address).path
     if path == "/":
-        return _page(200, f"{_SAYS}: not the real site. Its pages are in {url}/sitemap.xml")
+        return _make_page(200, f"{_SAYS}: not the real site. Its pages are in {url}/sitemap.xml")
     if path == "/robots.txt":
         return _Answer(200, site.robots.replace("{url}", url).encode(), {"Content-Type": _TEXT})
     if path.startswith("/sitemap"):
-        return _sitemap(site, url, path)
+        return _make_sitemap(site, url, path)
     if path.startswith("/study/"):
-        return _study(site, unquote(path.removeprefix("/study/")), asked)
-    if path.startswith("/api/v2/studies/"):
-        return _registry(site, unquote(path.removeprefix("/api/v2/studies/")))
-    return _page(404, "Page not found")
+        return _find_page(site, unquote(path.removeprefix("/study/")), headers)
+    if path == _LIST:
+        return _respond_list(site, address)
+    if path.startswith(f"{_LIST}/"):
+        return _respond_record(site, unquote(path.removeprefix(f"{_LIST}/")))
+    return _make_page(404, "Page not found")
 
 
-def _page(status: int, text: str) -> _Answer:
+def _make_page(status: int, text: str) -> _Answer:
     html = f"<!doctype html><title>{escape(text)}</title><p>{escape(text)}</p>"
     return _Answer(status, html.encode(), {"Content-Type": _HTML})
 
 
-def _sitemap(site: Site, url: str, path: str) -> _Answer:
+def _make_sitemap(site: Site, url: str, path: str) -> _Answer:
     slugs = [study.slug for study in site.studies if study.page is not None] + list(site.slugs)
     shards = {
         f"/sitemap-{at // site.shard}.xml.gz": slugs[at : at + site.shard] for at in range(0, len(slugs), site.shard)
     }
     if path == "/sitemap.xml":
-        return _Answer(200, _xml("sitemapindex", "sitemap", [url + shard for shard in shards]), {"Content-Type": _XML})
+        index = _make_xml("sitemapindex", "sitemap", [url + shard for shard in shards])
+        return _Answer(200, index, {"Content-Type": _XML})
     if path not in shards:
-        return _page(404, "Page not found")
-    body = _xml("urlset", "url", [f"{url}/study/{slug}" for slug in shards[path]])
+        return _make_page(404, "Page not found")
+    body = _make_xml("urlset", "url", [f"{url}/study/{slug}" for slug in shards[path]])
     return _Answer(200, gzip.compress(body, mtime=0), {"Content-Type": "application/gzip"})
 
 
-def _xml(root: str, entry: str, addresses: Sequence[str]) -> bytes:
+def _make_xml(root: str, entry: str, addresses: Sequence[str]) -> bytes:
     rows = "".join(f"<{entry}><loc>{escape(address)}</loc></{entry}>\n" for address in addresses)
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{space}">\n{rows}</{root}>\n'.encode()
 
 
-def _study(site: Site, slug: str, asked: Mapping[str, str]) -> _Answer:
+def _find_page(site: Site, slug: str, headers: Mapping[str, str]) -> _Answer:
     for study in site.studies:
         if study.slug == slug and study.page is not None:
-            return _kept(study, *_read_page(site, study.page), asked)
-    return _page(404, "Page not found")
+            return _serve_page(study, *_read_page(site, study.page), headers)
+    return _make_page(404, "Page not found")
 
 
 def _read_page(site: Site, page: str | bytes) -> tuple[bytes, str]:
@@ -375,34 +380,37 @@ def _read_page(site: Site, page: str | bytes) -> tuple[bytes, str]:
     return (site.pages / page).read_bytes(), _HTML if page.endswith((".html", ".htm")) else _TEXT
 
 
-def _kept(study: Study, body: bytes, kind: str, asked: Mapping[str, str]) -> _Answer:
+def _serve_page(study: Study, body: bytes, kind: str, request_headers: Mapping[str, str]) -> _Answer:
     """Return a page with its validators, or 304 to one who has it."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     modified = format_datetime(datetime.combine(study.modified, datetime.min.time(), UTC), usegmt=True)
     headers = {"Content-Type": kind, "ETag": tag, "Last-Modified": modified}
-    known = asked["if-none-match"] == tag if "if-none-match" in asked else asked.get("if-modified-since") == modified
+    condition, current = (
+        ("if-none-match", tag) if "if-none-match" in request_headers else ("if-modified-since", modified)
+    )
+    known = request_headers.get(condition) == current
     return _Answer(304, b"", headers) if known else _Answer(200, body, headers)
 
 
-def _registry(site: Site, nct_id: str) -> _Answer:
+def _respond_record(site: Site, nct_id: str) -> _Answer:
     for study in site.studies:
         if study.registry and nct_id in (study.nct_id, *study.aliases):
-            return _Answer(200, json.dumps(_record(study)).encode(), {"Content-Type": "application/json"})
+            return _Answer(200, json.dumps(_make_record(study)).encode(), {"Content-Type": "application/json"})
     return _Answer(404, f"NCT number {nct_id} not found".encode(), {"Content-Type": _TEXT})
 
 
-def _list(site: Site, address: str) -> _Answer:
+def _respond_list(site: Site, address: str) -> _Answer:
     """Return the registry's records of the ids in an address, in its own order."""
     if len(address) > _LONGEST_ADDRESS:
-        return _page(414, "URI too long")
+        return _make_page(414, "URI too long")
     query = dict(parse_qsl(urlsplit(address).query))
     ids = set(query.get("filter.ids", "").split(","))
-    records = [_record(study) for study in site.studies if study.registry and study.nct_id in ids]
+    records = [_make_record(study) for study in site.studies if study.registry and study.nct_id in ids]
     listed = records[: int(query.get("pageSize", "10"))]
     return _Answer(200, json.dumps({"studies": listed}).encode(), {"Content-Type": "application/json"})
 
 
-def _record(study: Study) -> dict[str, object]:
+def _make_record(study: Study) -> dict[str, object]:
     names = {
         "nctId": study.nct_id,
         "briefTitle": study.brief_title or study.official_title or study.slug,
@@ -426,9 +434,9 @@ def _record(study: Study) -> dict[str, object]:
     return {"protocolSection": protocol}
 
 
-def _faulty(fault: Fault, answer: _Answer) -> _Answer:
+def _apply_fault(fault: Fault, answer: _Answer) -> _Answer:
     """Return the answer as the fault changes its status, headers and body."""
-    status = fault.status or _status(fault, answer)
+    status = fault.status or _choose_status(fault, answer)
     body = answer.body
     headers = dict(answer.headers)
     if fault.body is not None or fault.status or fault.redirect is not None:
@@ -436,7 +444,7 @@ def _faulty(fault: Fault, answer: _Answer) -> _Answer:
         body = text.encode() if isinstance(text, str) else text
         headers = {"Content-Type": fault.content_type}
     if fault.retry_after is not None:
-        headers["Retry-After"] = _retry_after(fault.retry_after)
+        headers["Retry-After"] = _format_retry_after(fault.retry_after)
     if fault.redirect is not None:
         headers["Location"] = fault.redirect
     if fault.gzip_bomb:
@@ -446,53 +454,47 @@ def _faulty(fault: Fault, answer: _Answer) -> _Answer:
     return _Answer(status, body, headers | dict(fault.headers))
 
 
-def _status(fault: Fault, answer: _Answer) -> int:
+def _choose_status(fault: Fault, answer: _Answer) -> int:
     """Return the status of a fault that names none: another body is a page, all else leaves it as it was."""
     if fault.redirect is not None:
         return 302
     return answer.status if fault.body is None and fault.size is None and fault.gzip_bomb is None else 200
 
 
-def _retry_after(wanted: int | str) -> str:
+def _format_retry_after(wanted: int | str) -> str:
     if isinstance(wanted, str) and wanted.startswith("date+"):
         return format_datetime(datetime.now(UTC) + timedelta(seconds=float(wanted[5:])), usegmt=True)
     return str(wanted)
 
 
-def _length(fault: Fault, answer: _Answer) -> int | None:
+def _choose_length(fault: Fault, answer: _Answer) -> int | None:
     """Return the Content-Length to state; None where the body has none."""
     if fault.gzip_bomb or fault.bad_chunk or not fault.length:
         return None
     return len(answer.body) if fault.size is None else fault.size
 
 
-def _head(answer: _Answer, length: int | None) -> bytes:
+def _make_head(answer: _Answer, length: int | None) -> bytes:
     headers = {"Server": _SAYS, "Date": format_datetime(datetime.now(UTC), usegmt=True)} | dict(answer.headers)
     if length is not None and answer.status != HTTPStatus.NOT_MODIFIED:
         headers.setdefault("Content-Length", str(length))
+    phrase = http.client.responses.get(answer.status, "Fault")
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {answer.status} {_phrase(answer.status)}\r\n{lines}\r\n".encode("latin-1")
+    return f"HTTP/1.1 {answer.status} {phrase}\r\n{lines}\r\n".encode("latin-1")
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Fault"
-
-
-def _blocks(fault: Fault, answer: _Answer) -> Iterator[bytes]:
+def _make_blocks(fault: Fault, answer: _Answer) -> Iterator[bytes]:
     """Return the body in blocks, so that a huge one needs no memory."""
     if fault.bad_chunk:
         return iter([b"%x\r\n%b\r\n" % (len(answer.body), answer.body), b"no length\r\n"])
     if fault.gzip_bomb:
-        return _bomb(fault.gzip_bomb)
+        return _make_bomb(fault.gzip_bomb)
     if fault.size is not None:
         return (b"x" * min(_BLOCK, fault.size - at) for at in range(0, fault.size, _BLOCK))
     return iter([answer.body])
 
 
-def _bomb(size: int) -> Iterator[bytes]:
+def _make_bomb(size: int) -> Iterator[bytes]:
     """Return gzip of so many zeros, about a thousandth of their size."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     for at in range(0, size, 1_000_000):
@@ -508,16 +510,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="a folder with studies.toml and pages/")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     stop = threading.Event()
     try:
-        with Replica(given.folder, port=given.port) as replica:
+        with Replica(options.folder, port=options.port) as replica:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stop.set())
-            print(f"serving {replica.url}", flush=True)  # noqa: T201 - what this command is asked for
+            print(f"serving {replica.url}", flush=True)  # noqa: T201 - the output of this command
             stop.wait()
     except (OSError, ValueError, OverflowError) as error:
-        print(f"cannot serve {given.folder}: {error}", file=sys.stderr)  # noqa: T201 - likewise
+        print(f"cannot serve {options.folder}: {error}", file=sys.stderr)  # noqa: T201 - likewise
         return 2
     return 0
 
