@@ -9,16 +9,18 @@ TYPE_CHECKING = False  # type checkers know this name; importing it takes longer
 if TYPE_CHECKING:
     from typing import Any
 
-    from trialscrape.engines import Outcome, parse_files
+    from trialscrape.engines import parse_files
     from trialscrape.errors import (
         NotAStudyPage,
         PageError,
         Rejected,
         SeveralPages,
+        StoreError,
         TooLarge,
         TrialscrapeError,
         Unreadable,
     )
+    from trialscrape.page import Page
     from trialscrape.parsing.parser import parse, trace
     from trialscrape.parsing.renderer import render
     from trialscrape.records import (
@@ -39,22 +41,25 @@ if TYPE_CHECKING:
         Trial,
         UnparsedLine,
     )
-    from trialscrape.scraping.run import Scraped, scrape
+    from trialscrape.results import IdResult, Outcome, PageResult
+    from trialscrape.scraping.run import scrape
     from trialscrape.settings import Settings, SettingsError
-    from trialscrape.store.store import Store, StoreError
+    from trialscrape.store.store import Store
 
 __version__ = "0.2.0"
 
 _MENU = {
-    "errors": "NotAStudyPage PageError Rejected SeveralPages TooLarge TrialscrapeError Unreadable",
-    "engines": "Outcome parse_files",
+    "errors": "NotAStudyPage PageError Rejected SeveralPages StoreError TooLarge TrialscrapeError Unreadable",
+    "engines": "parse_files",
+    "page": "Page",
     "parsing.parser": "parse trace",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
-    "scraping.run": "Scraped scrape",
+    "results": "IdResult Outcome PageResult",
+    "scraping.run": "scrape",
     "settings": "Settings SettingsError",
-    "store.store": "Store StoreError",
+    "store.store": "Store",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
 
@@ -66,15 +71,17 @@ __all__ = [
     "Design",
     "Eligibility",
     "Enrollment",
+    "IdResult",
     "Identifier",
     "Intervention",
     "NotAStudyPage",
     "Outcome",
+    "Page",
     "PageError",
+    "PageResult",
     "PageWarning",
     "Participants",
     "Rejected",
-    "Scraped",
     "Settings",
     "SettingsError",
     "SeveralPages",

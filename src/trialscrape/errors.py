@@ -1,14 +1,18 @@
 """Everything that can go wrong, as one tree.
 
     TrialscrapeError
-    └── PageError             a page that gives no record
-        ├── NotAStudyPage     it is something else, or nothing
-        ├── SeveralPages      it holds more than one study page
-        ├── Unreadable        its bytes cannot be had: missing, no permission, broken gzip
-        ├── TooLarge          it is larger than the limit
-        └── Rejected          it has warnings or unparsed lines, and strict reading was asked for
+    ├── PageError             a page that gives no record
+    │   ├── NotAStudyPage     it is something else, or nothing
+    │   ├── SeveralPages      it holds more than one study page
+    │   ├── Unreadable        it cannot be read: missing, no permission, broken gzip
+    │   ├── TooLarge          it is larger than the limit
+    │   └── Rejected          it has warnings or unparsed lines, and strict reading was requested
+    ├── StoreError            the store cannot be opened, read or written
+    ├── IdFileError           a file of ids cannot be read
+    ├── ArchiveError          a WARC file cannot be read
+    └── MissingWarcioError    the optional part for WARC is not installed
 
-Each class carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
+Each page error carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
 exception: it is a warning in the record.
 """
 
@@ -51,7 +55,7 @@ class SeveralPages(PageError):
 
 
 class Unreadable(PageError):
-    """The input's bytes cannot be had."""
+    """The input cannot be read."""
 
     outcome = "unreadable"
 
@@ -66,3 +70,19 @@ class Rejected(PageError):
     """The page was read, but not without doubt, and strict reading was asked for."""
 
     outcome = "rejected"
+
+
+class StoreError(TrialscrapeError):
+    """The store cannot be opened, read or written; the message says why and what to do."""
+
+
+class IdFileError(TrialscrapeError):
+    """A file of ids cannot be read; the message says why and what to do."""
+
+
+class ArchiveError(TrialscrapeError):
+    """A WARC file cannot be read; the message says why and what to do."""
+
+
+class MissingWarcioError(TrialscrapeError):
+    """The optional part for WARC is not installed."""

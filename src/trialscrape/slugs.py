@@ -21,6 +21,8 @@ _LAST_DIGITS = re.compile("(?:-[0-9]+)+$")
 _UNPROVEN = re.compile("[&+%:_\u0370-\u03ff\u2010-\u2015\u2212]")
 _SLUG = re.compile("[a-z0-9-]+")
 _REFERRER = "comeFrom"
+_QUERY = re.compile("[?#].*", re.DOTALL)
+_LONGEST_SLUG = 300
 
 
 def slugs_of(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
@@ -58,6 +60,14 @@ def drop_referrer(url: str) -> str:
     page, mark, query = address.partition("?")
     kept = [part for part in query.split("&") if part.partition("=")[0] != _REFERRER]
     return (page + mark + "&".join(kept) if kept else page) + hash_ + fragment
+
+
+def extract_slug(url: str, study_path: str = "/study/") -> str | None:
+    """Return the slug in the address of a study page, or None for another address."""
+    path = "/" + _QUERY.sub("", url.partition("://")[2]).partition("/")[2]
+    slug = path.removeprefix(study_path).removesuffix("/")
+    fits = path.startswith(study_path) and 0 < len(slug) <= _LONGEST_SLUG and "/" not in slug and slug.isprintable()
+    return slug if fits else None
 
 
 def _slug(text: str) -> str:

@@ -20,10 +20,11 @@ from trialscrape import __version__
 from trialscrape.cli import scrape as cli_scrape
 from trialscrape.cli.console import Output, ends_in_words, fail_usage, printable, progress, tell
 from trialscrape.cli.display import display
-from trialscrape.engines import Outcome, outcomes_of
+from trialscrape.engines import parse_file
 from trialscrape.exports import jsonl as export
 from trialscrape.quality import coverage as survey
 from trialscrape.records import TracedTrial, Trial
+from trialscrape.results import PageResult
 from trialscrape.sources import files as sources
 
 app = typer.Typer(
@@ -94,7 +95,7 @@ def parse(
         write = stack.enter_context(_writer(records, format_))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         for file in bar.track(files, description="pages"):
-            for outcome in outcomes_of(file, strict=strict, spans=spans):
+            for outcome in parse_file(file, strict=strict, spans=spans):
                 _count(tally, outcome)
                 if outcome.trial:
                     write(outcome.trial)
@@ -127,7 +128,7 @@ def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved pag
     _files([path])
     if Path(path).is_dir():
         fail_usage(f"expected one page, found the folder {path}")
-    outcome = next(outcomes_of(path))
+    outcome = next(parse_file(path))
     if not outcome.trial:
         tell(f"{outcome.file}: {outcome.outcome}: {outcome.message}")
         raise typer.Exit(1)
@@ -170,7 +171,7 @@ def _writer(stream: BinaryIO, format_: Format) -> Iterator[Callable[[Trial], Non
     stream.flush()
 
 
-def _count(tally: Counter[str], outcome: Outcome) -> None:
+def _count(tally: Counter[str], outcome: PageResult) -> None:
     tally["pages"] += 1
     tally[outcome.outcome] += 1
     if outcome.trial:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from trialscrape.errors import PageError
+from trialscrape.page import Page
 from trialscrape.parsing import parser
 from trialscrape.records import Trial
 from trialscrape.sources import files as sources
@@ -49,22 +50,22 @@ def survey(files: Iterable[str]) -> Survey:
     counts = Survey()
     for file in files:
         try:
-            for saved in sources.pages_in(file):
-                _look_at(counts, saved)
+            for page in sources.pages_in(file):
+                _look_at(counts, page)
         except PageError as error:
             counts.pages += 1
             counts.failures.append((file, error.outcome, error.message))
     return counts
 
 
-def _look_at(counts: Survey, saved: sources.Saved) -> None:
+def _look_at(counts: Survey, page: Page) -> None:
     counts.pages += 1
     try:
-        reading = parser.read(saved.page, content_type=saved.content_type)
+        reading = parser.read(page.body, content_type=page.content_type)
     except PageError as error:
-        counts.failures.append((saved.file, error.outcome, error.message))
+        counts.failures.append((page.file or "", error.outcome, error.message))
     else:
-        _add(counts, saved.file, reading)
+        _add(counts, page.file or "", reading)
 
 
 def _add(counts: Survey, file: str, reading: parser.Reading) -> None:

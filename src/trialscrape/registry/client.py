@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from trialscrape.fetching.fetcher import Fetched, Fetcher, Result
 from trialscrape.records import NctId
 from trialscrape.settings import Settings
-from trialscrape.store.store import KeptAnswer, Store
+from trialscrape.store.runs import KeptAnswer
+from trialscrape.store.store import Store
 
 FIELDS = (
     "NCTId",
@@ -178,7 +179,7 @@ class LookAhead:
         with self._turn:
             while self._is_open(nct_id) and (ids := next(self._lists, ())):
                 self._ask_for(ids)
-            kept = self._store.kept_answer(self._run_key, nct_id)
+            kept = self._store.runs.find_answer(self._run_key, nct_id)
             sent = kept.attempts if kept else self._unlisted.pop(nct_id, 0)
         if kept and kept.answer:
             return _KEPT.validate_json(kept.answer)
@@ -190,9 +191,9 @@ class LookAhead:
 
     def _is_open(self, nct_id: str) -> bool:
         """Tell whether an id is still to be asked for in a list."""
-        if nct_id in self._unlisted or self._store.is_known(nct_id):
+        if nct_id in self._unlisted or self._store.pages.has_match(nct_id):
             return False
-        return self._store.kept_answer(self._run_key, nct_id) is None
+        return self._store.runs.find_answer(self._run_key, nct_id) is None
 
     def _ask_for(self, ids: tuple[str, ...]) -> None:
         """Ask for a list of ids, and keep what the registry says of each. The requests count for the first."""
@@ -215,7 +216,7 @@ class LookAhead:
 
     def _keep(self, found: Iterable[RegistryAnswer], lacking: Iterable[KeptAnswer] = ()) -> None:
         kept = (KeptAnswer(answer.asked, answer.attempts, _KEPT.dump_json(answer).decode()) for answer in found)
-        self._store.keep_answers(self._run_key, (*kept, *lacking))
+        self._store.runs.keep_answers(self._run_key, (*kept, *lacking))
 
 
 def _lists(ids: Iterator[str], settings: Settings) -> Iterator[tuple[str, ...]]:

@@ -4,33 +4,17 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from heapq import merge
 from pathlib import Path
-from typing import NamedTuple
 
-from trialscrape.errors import Unreadable
+from trialscrape.errors import StoreError, Unreadable
+from trialscrape.page import Page
 from trialscrape.parsing.text import MAX_BYTES
-from trialscrape.store.store import Match, Store, StoreError, is_store
+from trialscrape.store.database import is_store
+from trialscrape.store.store import Store
 
 STDIN = "-"
-
-
-class Saved(NamedTuple):
-    """A page that somebody saved.
-
-    Attributes:
-        file: Its file as given; `store!address` in a store.
-        page: Its bytes.
-        url: Its address, if known.
-        content_type: The HTTP header that it was served with, if known.
-        match: How a store knows whose page it is.
-    """
-
-    file: str
-    page: bytes
-    url: str | None = None
-    content_type: str | None = None
-    match: Match | None = None
 
 
 # Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
@@ -170,7 +154,7 @@ def _is_own_output(path: Path) -> bool:
         return False
 
 
-def pages_in(file: str) -> Iterator[Saved]:
+def pages_in(file: str) -> Iterator[Page]:
     """Read the page of a file, or of stdin for `-`; or every page that a store keeps, in its latest version.
 
     Raises:
@@ -179,13 +163,13 @@ def pages_in(file: str) -> Iterator[Saved]:
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
     if not is_store(file):
-        yield Saved(name, _read(file))
+        yield Page(_read(file), file=name)
         return
     try:
         with Store.open(file, lock=False) as store:
-            for page in store.pages():
-                match = store.match_of(page.version_id)
-                yield Saved(f"{name}!{page.url}", page.body, page.final_url, page.content_type, match)
+            for kept in store.pages.all_latest():
+                match = store.pages.find_match(kept.version_id)
+                yield replace(kept.page, file=f"{name}!{kept.url}", match=match)
     except StoreError as error:
         raise Unreadable(str(error)) from error
 
