@@ -64,7 +64,7 @@ def test_what_is_exported_comes_back(store: Store, other: Store, tmp_path: Path,
     fill(store)
     assert export_warc(store, tmp_path / name) == 7
     report = import_warc(other, tmp_path / name)
-    assert report == ImportReport(7, 0, {"not a response": 1}, ())
+    assert report == ImportReport(7, 0, {"not a response": 1}, [])
     assert [(kept.url, kept.page, kept.status) for kept in other.pages.all_versions()] == [
         (kept.url, kept.page, kept.status) for kept in store.pages.all_versions()
     ]
@@ -86,7 +86,7 @@ def test_the_same_store_gives_the_same_bytes(store: Store, other: Store, tmp_pat
 def test_what_is_imported_twice_is_known(store: Store, tmp_path: Path) -> None:
     fill(store)
     export_warc(store, tmp_path / "pages.warc.gz")
-    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 7, {"not a response": 1}, ())
+    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 7, {"not a response": 1}, [])
 
 
 def test_many_records_are_kept_some_at_a_time(store: Store, other: Store, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_forms_of_a_response(
     packed: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
     report = import_warc(store, archive(tmp_path / "other.warc.gz", record, packed=packed))
-    assert report == ImportReport(1, 0, {}, ())
+    assert report == ImportReport(1, 0, {}, [])
     kept = store.pages.latest(URL)
     assert kept is not None
     assert (kept.page.body, kept.page.fetched_at, kept.status) == (HTML, NOON, 200)
@@ -217,7 +217,7 @@ def test_other_records_are_counted(store: Store, tmp_path: Path) -> None:
             "neither text/html nor text/plain": 1,
             "content encoding br": 1,
         },
-        (),
+        [],
     )
 
 
@@ -243,7 +243,7 @@ def test_a_large_page_is_skipped(
     monkeypatch.setattr(warc_module, "MAX_BODY", 2000)
     path = archive(tmp_path / "other.warc.gz", record, response(b"small", url=f"{URL}-1"))
     report = import_warc(store, path)
-    assert (report.new, report.faults) == (1, ())
+    assert (report.new, report.faults) == (1, [])
     assert list(report.skipped) == [f"larger than {20 * 1024 * 1024} bytes"]
 
 
@@ -280,7 +280,7 @@ def test_half_a_page_is_reported_and_not_kept(
     store: Store, tmp_path: Path, record: tuple[str, str, str, dict[str, str], bytes], message: str
 ) -> None:
     path = archive(tmp_path / "other.warc.gz", record, response(url=f"{URL}-1"))
-    assert import_warc(store, path) == ImportReport(1, 0, {}, (f"{URL}: {message}: the page was not kept",))
+    assert import_warc(store, path) == ImportReport(1, 0, {}, [f"{URL}: {message}: the page was not kept"])
     assert store.pages.latest(URL) is None
 
 
@@ -290,12 +290,15 @@ def test_a_page_that_its_tool_cut_off_is_skipped(store: Store, tmp_path: Path) -
     assert import_warc(store, path).skipped == {"cut off by the tool that wrote it": 1}
 
 
+WRONG_DIGEST = f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept"
+
+
 def test_bytes_that_are_not_those_of_the_digest_are_reported(store: Store, tmp_path: Path) -> None:
     path = archive(tmp_path / "other.warc", response(), packed=False)
     path.write_bytes(path.read_bytes().replace(b"Walking for", b"Running for"))
-    assert import_warc(store, path).faults == (
-        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
-    )
+    assert import_warc(store, path).faults == [
+        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept"
+    ]
 
 
 def test_a_payload_that_is_not_the_one_of_its_digest_is_reported(store: Store, tmp_path: Path) -> None:
@@ -305,9 +308,7 @@ def test_a_payload_that_is_not_the_one_of_its_digest_is_reported(store: Store, t
     assert right
     path.write_bytes(data.replace(right[1], b"A" * 32, 1))
     report = import_warc(store, path)
-    assert report.faults == (
-        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
-    )
+    assert report.faults == [WRONG_DIGEST]
     assert report.new == 1
 
 
@@ -384,7 +385,7 @@ def test_an_archive_cut_in_a_record_of_no_interest_is_reported(store: Store, tmp
         1,
         0,
         {"address not under /study/": 1},
-        ("expected the end of a record, found the end of the file: nothing after it can be read",),
+        ["expected the end of a record, found the end of the file: nothing after it can be read"],
     )
 
 

@@ -169,7 +169,7 @@ def index_sync(
                 study_path=settings.study_path,
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
             )
-            failed += report.failed
+            failed += len(report.faults)
             _report_sync(url, report)
     if failed:
         raise typer.Exit(1)
@@ -180,7 +180,7 @@ def _report_sync(url: str, report: SyncReport) -> None:
         tell(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
     files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
     addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
-    tell(f"{url}: {files}, {report.failed:,} failed; {addresses}")
+    tell(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
 
 
 @index.command("status")
@@ -212,8 +212,8 @@ def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store
     with ends_in_words("the same command continues it"), Store.open(store) as opened:
         report = import_warc(opened, path)
     for fault in report.faults:
-        tell(str(fault))
-    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in report.skipped.items())
+        tell(fault)
+    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
     tell(f"{report.new:,} pages new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)

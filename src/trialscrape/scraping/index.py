@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from itertools import count as count_from
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from trialscrape.fetching.fetcher import Fetched, Validators
@@ -24,16 +25,15 @@ Get = Callable[[str, Validators | None], Fetched]
 """Fetches an address, with the validators of the kept copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFault:
-    """A fault and the file that it is in."""
+class FileFault(NamedTuple):
+    """A fault, and the file that it is in."""
 
     url: str
     message: str
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class SyncReport:
     """What a sync did.
 
@@ -41,24 +41,21 @@ class SyncReport:
         read: Files with slugs that were fetched and indexed.
         unchanged: Files that have not changed, as the site said.
         resumed: Files that the same sync finished before it was interrupted.
-        failed: Files that could not be read to their end; what they listed before is kept.
         added: Slugs new to the index.
         removed: Slugs that no file lists any more.
         other: Addresses that are no study page.
         slugs: Size of the index now.
-        faults: What was wrong.
-
+        faults: Each file that could not be read to its end, and why; what it listed before is kept.
     """
 
-    read: int
-    unchanged: int
-    resumed: int
-    failed: int
-    added: int
-    removed: int
-    other: int
-    slugs: int
-    faults: tuple[FileFault, ...]
+    read: int = 0
+    unchanged: int = 0
+    resumed: int = 0
+    added: int = 0
+    removed: int = 0
+    other: int = 0
+    slugs: int = 0
+    faults: list[FileFault] = field(default_factory=list)
 
 
 def sync_index(  # noqa: PLR0913  # two are what to do, the rest has defaults or is the clock
@@ -92,81 +89,73 @@ def sync_index(  # noqa: PLR0913  # two are what to do, the rest has defaults or
     seen = {url}
     for count in count_from(1):
         file, depth = waiting.popleft()
-        further = sync.read_file(file) if count <= MAX_FILES else sync.refuse_file(file)
+        further = sync.read_file(file) if count <= MAX_FILES else sync.refuse(file, f"at most {MAX_FILES} files")
         new = [named for named in further if named not in seen]
         seen.update(new)
         waiting.extend((named, depth + 1) for named in new if sync.accepts(named, url, depth + 1))
         progress(count, count + len(waiting))
         if not waiting:
             break
-    if not sync.faults:
-        sync.removed += slugs.drop_shards(begun, keep=sync.files)
+    report = sync.report
+    if not report.faults:
+        report.removed += slugs.drop_shards(begun, keep=sync.files)
     slugs.end_sync(begun, now())
-    return sync.report()
+    report.slugs = slugs.status().slugs
+    return report
 
 
 @dataclass
 class SitemapSync:
-    """One sync of a sitemap, and what it has counted so far."""
+    """One sync of a sitemap, the files whose slugs are in the index, and what it has done so far."""
 
     slugs: SlugIndex
     get: Get
     now: Callable[[], datetime]
     study_path: str
-    sync: Sync
+    begun: Sync
     files: set[str] = field(default_factory=set)
-    faults: list[FileFault] = field(default_factory=list)
-    read: int = 0
-    unchanged: int = 0
-    resumed: int = 0
-    failed: int = 0
-    added: int = 0
-    removed: int = 0
-    other: int = 0
+    report: SyncReport = field(default_factory=SyncReport)
 
     def accepts(self, url: str, root: str, depth: int) -> bool:
         """Tell whether a file may be fetched, and record why not."""
-        if _host(url) != _host(root):
-            scheme, host = _host(root)
-            self._fail(url, Fault(f"expected a file at {scheme}://{host}, found another place: it was not fetched"))
+        scheme, host = _host(root)
+        if _host(url) != (scheme, host):
+            self.refuse(url, f"a file at {scheme}://{host}", "another place")
         elif depth > MAX_DEPTH:
-            self._fail(url, Fault(f"expected at most {MAX_DEPTH} indexes above it, found more: it was not fetched"))
+            self.refuse(url, f"at most {MAX_DEPTH} indexes above it")
         else:
             return True
         return False
 
-    def refuse_file(self, url: str) -> tuple[str, ...]:
-        """Record that there are too many files."""
-        self._fail(url, Fault(f"expected at most {MAX_FILES} files, found more: it was not fetched"))
+    def refuse(self, url: str, expected: str, found: str = "more") -> tuple[str, ...]:
+        """Record why a file is not fetched; it names no further files."""
+        self._fail(url, Fault(f"expected {expected}, found {found}: it was not fetched"))
         return ()
 
     def read_file(self, url: str) -> tuple[str, ...]:
         """Read one file; return the further files that it names."""
         known = self.slugs.find_shard(url)
-        if url in self.sync.done:
-            self.resumed += 1
+        if url in self.begun.done:
+            self.report.resumed += 1
             self.files.add(url)
             return ()
         response = self.get(url, Validators(known.etag, known.last_modified) if known else None)
         if response.result == "not_modified" and known:
-            self.slugs.touch_shard(url, self.now(), sync=self.sync)
-            self.unchanged += 1
+            self.slugs.touch_shard(url, self.now(), sync=self.begun)
+            self.report.unchanged += 1
             self.files.add(url)
-        elif response.result == "ok":
-            return self._read_body(url, response)
-        else:
+            return ()
+        if response.result != "ok":
             self._fail(url, Fault(f"{response.result}: {response.message}"))
-        return ()
-
-    def _read_body(self, url: str, response: Fetched) -> tuple[str, ...]:
+            return ()
         entries = parse_sitemap(response.body)
         first = next(entries, Fault("expected addresses, found none"))
         if isinstance(first, Fault):
             self._fail(url, first)
-            return ()
-        if first.kind == "sitemap":
+        elif first.kind == "sitemap":
             return self._read_index(url, chain((first,), entries))
-        self._read_slugs(url, response, chain((first,), entries))
+        else:
+            self._read_slugs(url, response, chain((first,), entries))
         return ()
 
     def _read_index(self, url: str, entries: Iterable[Entry | Fault]) -> tuple[str, ...]:
@@ -175,55 +164,38 @@ class SitemapSync:
             if isinstance(entry, Fault):
                 self._fail(url, entry)
             elif entry.kind == "page":
-                self.other += 1
+                self.report.other += 1
             else:
                 further[_join(url, entry.url)] = None
         return tuple(further)
 
     def _read_slugs(self, url: str, response: Fetched, entries: Iterable[Entry | Fault]) -> None:
-        faults: list[Fault] = []
+        before = len(self.report.faults)
         change = self.slugs.replace_shard(
             url,
-            self._slugs(entries, faults),
+            self._extract_slugs(url, entries),
             self.now(),
             etag=response.etag,
             last_modified=response.last_modified,
-            sync=self.sync,
-            is_whole=lambda: not faults,
+            sync=self.begun,
+            is_whole=lambda: len(self.report.faults) == before,
         )
         self.files.add(url)
-        self.added += change.added
-        self.removed += change.removed
-        for fault in faults:
-            self._fail(url, fault)
-        self.read += not faults
+        self.report.added += change.added
+        self.report.removed += change.removed
+        self.report.read += len(self.report.faults) == before
 
-    def _slugs(self, entries: Iterable[Entry | Fault], faults: list[Fault]) -> Iterator[str]:
+    def _extract_slugs(self, url: str, entries: Iterable[Entry | Fault]) -> Iterator[str]:
         for entry in entries:
             if isinstance(entry, Fault):
-                faults.append(entry)
+                self._fail(url, entry)
             elif slug := extract_slug(entry.url, self.study_path):
                 yield slug
             else:
-                self.other += 1
+                self.report.other += 1
 
     def _fail(self, url: str, fault: Fault) -> None:
-        self.failed += 1
-        self.faults.append(FileFault(url, fault.message, fault.line))
-
-    def report(self) -> SyncReport:
-        """Return the counts."""
-        return SyncReport(
-            read=self.read,
-            unchanged=self.unchanged,
-            resumed=self.resumed,
-            failed=self.failed,
-            added=self.added,
-            removed=self.removed,
-            other=self.other,
-            slugs=self.slugs.status().slugs,
-            faults=tuple(self.faults),
-        )
+        self.report.faults.append(FileFault(url, fault.message, fault.line))
 
 
 def _join(base: str, url: str) -> str:

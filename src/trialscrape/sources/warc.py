@@ -9,10 +9,9 @@ import io
 import os
 import re
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -55,19 +54,7 @@ class ArchivedPage(NamedTuple):
     ids: tuple[str, ...]
 
 
-class SkippedRecord(NamedTuple):
-    """The reason why a record is no study page to keep."""
-
-    reason: str
-
-
-class ArchiveFault(NamedTuple):
-    """What is damaged, and where."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass
 class ImportReport:
     """What an archive brought.
 
@@ -78,10 +65,10 @@ class ImportReport:
         faults: What is damaged, and where; a fault after which nothing can be read is the last.
     """
 
-    new: int
-    known: int
-    skipped: Mapping[str, int]
-    faults: tuple[str, ...]
+    new: int = 0
+    known: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
 
 def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str = "/study/") -> ImportReport:
@@ -90,49 +77,36 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
     What is older than a page in the store becomes an older version of it. Ids come without a match, for the archive is
     no proof. Of a file that is damaged, what stands before the damage is kept.
 
-    Args:
-        store: The store to keep them.
-        path: The file, plain or gzip.
-        study_path: What the path of a study page begins with.
-
     Raises:
         MissingWarcioError: warcio is not installed.
         ArchiveError: The file cannot be opened.
         StoreError: The store cannot be written.
     """
-    counts: Counter[Outcome] = Counter()
-    skipped: Counter[str] = Counter()
-    faults: list[str] = []
-    items = read_warc(path, study_path=study_path)
+    report = ImportReport()
+    pages = read_warc(path, report, study_path=study_path)
     more = True
     while more:
         more = False
         with store.transaction():
-            for item in islice(items, _BATCH):
+            for url, page, ids in islice(pages, _BATCH):
                 more = True
-                if isinstance(item, ArchivedPage):
-                    counts[store.pages.add(item.url, item.page, ids=item.ids, historic=True).outcome] += 1
-                elif isinstance(item, SkippedRecord):
-                    skipped[item.reason] += 1
-                else:
-                    faults.append(item.message)
-    known = counts.pop(Outcome.UNCHANGED, 0)
-    return ImportReport(counts.total(), known, dict(sorted(skipped.items())), tuple(faults))
+                is_new = store.pages.add(url, page, ids=ids, historic=True).outcome is not Outcome.UNCHANGED
+                report.new += is_new
+                report.known += not is_new
+    return report
 
 
 def read_warc(
-    path: str | os.PathLike[str], *, study_path: str = "/study/"
-) -> Iterator[ArchivedPage | SkippedRecord | ArchiveFault]:
-    """Read a WARC file of any tool.
+    path: str | os.PathLike[str], report: ImportReport, *, study_path: str = "/study/"
+) -> Iterator[ArchivedPage]:
+    """Read the study pages of a WARC file of any tool.
 
-    Study pages are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`.
+    These are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`.
 
     Args:
         path: The file, plain or gzip.
+        report: Takes the other records and the faults.
         study_path: What the path of a study page begins with.
-
-    Yields:
-        One item for each record; a fault after which nothing can be read is the last.
 
     Raises:
         MissingWarcioError: warcio is not installed.
@@ -140,7 +114,7 @@ def read_warc(
     """
     iterators = load_warcio("archiveiterator")
     try:
-        file = Path(path).open("rb")  # noqa: SIM115  it is closed below
+        file = Path(path).open("rb")  # noqa: SIM115  # it is closed below
     except OSError as error:
         raise ArchiveError(
             f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
@@ -152,24 +126,19 @@ def read_warc(
         try:
             archive = iterators.ArchiveIterator(source, check_digests=True)
             archive.reader.readline = head = _BoundedHead(archive.reader.readline)
-            while True:
-                with redirect_stderr(io.StringIO()):  # warcio writes to it
-                    following = next(archive, None)
-                    if following is None:
-                        break
-                    record, head.length = following, 0
-                    item = _read_record(record, study_path)
-                yield item
+            while following := _next_record(archive):
+                record, head.length = following, 0
+                if page := _read_record(record, study_path, report):
+                    yield page
         except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
             found = " ".join(str(error).split())[:200]
-            yield ArchiveFault(f"expected WARC records, found: {found}{_NO_MORE}")
+            report.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
             return
         if record is None:
-            yield ArchiveFault("expected WARC records, found none")
-        elif (
-            archive.offset != source.tell() or record.raw_stream.limit
-        ):  # warcio takes a head that is cut off for the end
-            yield ArchiveFault(f"expected the end of a record, found the end of the file{_NO_MORE}")
+            report.faults.append("expected WARC records, found none")
+        # warcio takes a head that is cut off for the end.
+        elif archive.offset != source.tell() or record.raw_stream.limit:
+            report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
 
 
 def load_warcio(module: str) -> ModuleType:
@@ -182,8 +151,13 @@ def load_warcio(module: str) -> ModuleType:
         ) from error
 
 
-def _read_record(record: Any, study_path: str) -> ArchivedPage | SkippedRecord | ArchiveFault:  # noqa: ANN401  # warcio has no types
-    """Read a record's page, or say why it has none."""
+def _next_record(archive: Iterator[Any]) -> Any:  # noqa: ANN401  # warcio has no types
+    with redirect_stderr(io.StringIO()):  # warcio writes to it
+        return next(archive, None)
+
+
+def _read_record(record: Any, study_path: str, report: ImportReport) -> ArchivedPage | None:  # noqa: ANN401  # warcio has no types
+    """Read a record's page, or report why it has none."""
     if record.format == "warc" and not record.rec_headers.get_header("Content-Length"):
         raise _CutOffError("a record without its Content-Length")
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
@@ -191,9 +165,10 @@ def _read_record(record: Any, study_path: str) -> ArchivedPage | SkippedRecord |
         _check_kind(record, url, study_path)
         return _read_page(record, url, study_path)
     except _Unfit as error:
-        return SkippedRecord(str(error))
+        report.skipped[str(error)] = report.skipped.get(str(error), 0) + 1
     except ValueError as error:
-        return ArchiveFault(f"{url}: {error}: the page was not kept")
+        report.faults.append(f"{url}: {error}: the page was not kept")
+    return None
 
 
 class _BoundedHead:
