@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from trialscrape.fetching.responses import Response, Result, Validators
-from trialscrape.scraping.sitemap import sync
+from trialscrape.scraping.index import sync_index
 from trialscrape.slugs import split_words
 from trialscrape.store.store import Store
 
@@ -69,8 +69,8 @@ def look_up(store: Store, slug: str) -> float:
     """Look for a study that was renamed: its first word is gone, its last one another. Give the milliseconds."""
     renamed = "-".join([*slug.split("-")[1:-1], "renamed"])
     began = time.perf_counter()
-    store.slug_exists(renamed)
-    store.near(renamed, split_words(renamed))
+    store.slugs.has(renamed)
+    store.slugs.find_similar(renamed, split_words(renamed))
     return 1e3 * (time.perf_counter() - began)
 
 
@@ -83,7 +83,7 @@ def main(folder: Path) -> None:
 
     with Store.open(folder / "store.db") as store:
         began = time.perf_counter()
-        report = sync(store, f"{SITE}/index.xml", get, now=lambda: datetime.now(UTC))
+        report = sync_index(store.slugs, f"{SITE}/index.xml", get, now=lambda: datetime.now(UTC))
         seconds = time.perf_counter() - began
         times = sorted(look_up(store, slug) for slug in some)
     figures = {

@@ -30,7 +30,8 @@ FAST = {
         "sources/test_files",
         "fetching/test_throttle",
         "scraping/test_ids",
-        "scraping/test_resolve",
+        "scraping/test_candidates",
+        "scraping/test_matching",
     ),
     *("exports/test_files", "store/test_slug_index", "test_addresses", "test_settings", "test_vocabulary"),
 }

@@ -88,8 +88,11 @@ import ctypes, json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.files import atomic_write
-from trialscrape.store.store import Fetched, is_store, Match, Row, Store
+from trialscrape.exports.jsonl import whole_file
+from trialscrape.page import Match, Page
+from trialscrape.store.database import is_store
+from trialscrape.store.runs import FinishedId
+from trialscrape.store.store import Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 IDS = [f"NCT9900000{number}" for number in range(3)]
@@ -97,22 +100,24 @@ arm, calls_left = ctypes.CDLL(None).arm, ctypes.CDLL(None).calls_left
 
 def scrape(folder):
     with Store.open(folder / "trialscrape.db") as store:
-        store.begin_run("key", NOON)
-        done = store.finished("key")
-        with atomic_write(folder / "outcomes.jsonl") as rows, atomic_write(folder / "trials.jsonl") as records:
+        store.runs.begin("key", NOON)
+        done = store.runs.list_finished("key")
+        with whole_file(folder / "outcomes.jsonl") as rows, whole_file(folder / "trials.jsonl") as records:
             for position, nct_id in enumerate(IDS):
                 if nct_id not in done:
                     url = f"https://ctv.example/study/{nct_id}"
-                    version, _ = store.add_page(Fetched(url, url, NOON, 200, nct_id.encode() * 3000), ids=[nct_id])
-                    store.begin_parsing(version)
-                    store.end_parsing(version)
+                    with store.transaction(synced=False):
+                        page = Page(nct_id.encode() * 3000, fetched_at=NOON)
+                        version, _ = store.pages.add(url, page, ids=[nct_id])
+                        store.pages.begin_parsing(version)
                     with store.transaction():
-                        store.set_match(nct_id, url, Match("nct_id", nct_id))
-                        store.finish("key", Row(position, nct_id, '{"outcome": "new"}', "record"))
-                row = store.row("key", position)
+                        store.pages.end_parsing(version)
+                        store.pages.set_match(nct_id, version, Match("nct_id", nct_id))
+                        store.runs.finish_id("key", FinishedId(position, nct_id, '{"outcome": "new"}', "record"))
+                row = store.runs.get_finished("key", position)
                 records.write(f"{row.nct_id} {row.record}\\n".encode())
                 rows.write(f"{row.nct_id} {row.outcome}\\n".encode())
-        store.end_run("key")
+        store.runs.end("key")
 
 def attempt(folder, after, error):
     arm(str(folder).encode(), after, error)
@@ -128,13 +133,13 @@ for after in range(1000):
     folder = Path(sys.argv[1]) / str(after)
     folder.mkdir()
     (folder / "trials.jsonl").write_text("former")
-    told = attempt(folder, after, int(sys.argv[2]))
+    message = attempt(folder, after, int(sys.argv[2]))
     came = calls_left() < 0
     left = (folder / "trials.jsonl").read_text()
     again = attempt(folder, -1, 0)
     with Store.open(folder / "trialscrape.db") as store:
-        pages = [page.body.decode() for page in store.pages()]
-    print(json.dumps([came, told, left, again, (folder / "trials.jsonl").read_text(), pages]), flush=True)
+        pages = [kept.page.body.decode() for kept in store.pages.all_latest()]
+    print(json.dumps([came, message, left, again, (folder / "trials.jsonl").read_text(), pages]), flush=True)
     if not came:
         break
 """
@@ -158,7 +163,7 @@ for after in range(1000):
     pages, is_known = [], not store.exists() or is_store(store) or not store.stat().st_size
     if store.exists():
         with Store.open(store, lock=False) as reader:
-            pages = [page.body.decode() for page in reader.pages()]
+            pages = [kept.page.body.decode() for kept in reader.pages.all_latest()]
     left = (folder / "trials.jsonl").read_text()
     again = apart(folder, -1, 0)
     names = sorted(each.name for each in folder.iterdir())
@@ -188,7 +193,7 @@ def run(script: str, environment: dict[str, str], *arguments: object) -> "subpro
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
-def test_a_fault_at_any_place_is_told_and_costs_nothing(
+def test_a_fault_at_any_place_is_reported_and_costs_nothing(
     tmp_path: Path, environment: dict[str, str], error: int
 ) -> None:
     done = run(FAULTS, environment, tmp_path, error)
@@ -197,14 +202,14 @@ def test_a_fault_at_any_place_is_told_and_costs_nothing(
     assert len(results) > 50  # places, of which the last is behind the end
     assert results[-1][0] is False
     messages = []
-    for place, (came, told, left, again, records, pages) in enumerate(results):
-        where = (place, told)
-        assert came or told is None, where
-        # A fault may be passed over where nothing is lost by it: the number in a lock, the log that is not yet
-        # written back. What is not told has been done, all of it.
-        assert left in ({RECORDS} if told is None else {"former", RECORDS}), where
+    for place, (came, message, left, again, records, pages) in enumerate(results):
+        where = (place, message)
+        assert came or message is None, where
+        # A fault may be ignored where nothing is lost by it: the number in a lock, the log that is not yet
+        # written back. Where nothing is reported, all is done.
+        assert left in ({RECORDS} if message is None else {"former", RECORDS}), where
         assert (again, records, pages) == (None, RECORDS, [nct_id * 3000 for nct_id in IDS]), where
-        messages += [told] if told else []
+        messages += [message] if message else []
     assert len(messages) > 20
     expected = ("trialscrape.db: the disk or the quota is full", "trialscrape.db: it could not be read or written")
     for message in messages:
@@ -213,7 +218,7 @@ def test_a_fault_at_any_place_is_told_and_costs_nothing(
         assert of_store or (message.startswith("cannot write ") and message.endswith(f".jsonl: {reason}")), message
 
 
-def test_a_kill_at_any_place_leaves_what_the_next_run_goes_on_with(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_next_run_resumes_after_a_kill_at_any_place(tmp_path: Path, environment: dict[str, str]) -> None:
     done = run(KILLS, environment, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     results: list[list[Any]] = [json.loads(line) for line in done.stdout.splitlines()]

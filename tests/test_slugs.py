@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialscrape.addresses import drop_referrer
-from trialscrape.slugs import make_slugs, number_slug, split_words
+from trialscrape.slugs import extract_slug, make_slugs, number_slug, split_words
 
 SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 COUNTER = re.compile("-[0-9]{1,3}$")
@@ -190,3 +190,29 @@ def test_a_slug_is_its_own_slug(title: str) -> None:
 def test_words_of_a_title_are_those_of_its_slug(title: str) -> None:
     if words := split_words(title):
         assert words == split_words(make_slugs(title, length=10_000)[0])
+
+
+@pytest.mark.parametrize(
+    ("url", "slug"),
+    [
+        ("https://ctv.example/study/knee-pain", "knee-pain"),
+        ("https://ctv.example/study/knee-pain/", "knee-pain"),
+        ("https://ctv.example/study/knee-pain?x=/study/y#z", "knee-pain"),
+        ("https://ctv.example/study/knee-pain?comeFrom=%7B%22type%22%3A%22site%22%7D", "knee-pain"),
+        ("https://ctv.example/study/", None),
+        ("https://ctv.example/study/a/b", None),
+        ("https://ctv.example/studies/a", None),
+        ("https://ctv.example/about", None),
+        ("https://ctv.example?/study/a", None),
+        ("https://ctv.example/study/" + "a" * 301, None),
+        ("https://ctv.example/study/a\x00b", None),
+        ("not an address", None),
+        ("", None),
+    ],
+)
+def test_the_slug_of_an_address(url: str, slug: str | None) -> None:
+    assert extract_slug(url) == slug
+
+
+def test_where_studies_lie_is_a_setting() -> None:
+    assert extract_slug("https://ctv.example/trials/a", "/trials/") == "a"

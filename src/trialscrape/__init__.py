@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Rejected,
         SettingsError,
         SeveralPages,
+        StoreError,
         TooLarge,
         TrialscrapeError,
         Unreadable,
@@ -40,24 +41,25 @@ if TYPE_CHECKING:
         Trial,
         UnparsedLine,
     )
-    from trialscrape.results import Outcome, PageResult
-    from trialscrape.scraping.run import Scraped, scrape
+    from trialscrape.results import IdResult, Outcome, PageResult
+    from trialscrape.scraping.run import scrape
     from trialscrape.settings import Settings
-    from trialscrape.store.store import Store, StoreError
+    from trialscrape.store.store import Store
 
 __version__ = "0.2.0"
 
 _MENU = {
-    "errors": "NotAStudyPage PageError Rejected SettingsError SeveralPages TooLarge TrialscrapeError Unreadable",
+    "errors": "NotAStudyPage PageError Rejected SettingsError SeveralPages StoreError TooLarge TrialscrapeError "
+    "Unreadable",
     "engines": "parse parse_files trace",
     "page": "Page",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
-    "results": "Outcome PageResult",
-    "scraping.run": "Scraped scrape",
+    "results": "IdResult Outcome PageResult",
+    "scraping.run": "scrape",
     "settings": "Settings",
-    "store.store": "Store StoreError",
+    "store.store": "Store",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
 
@@ -69,6 +71,7 @@ __all__ = [
     "Design",
     "Eligibility",
     "Enrollment",
+    "IdResult",
     "Identifier",
     "Intervention",
     "NotAStudyPage",
@@ -79,7 +82,6 @@ __all__ = [
     "PageWarning",
     "Participants",
     "Rejected",
-    "Scraped",
     "Settings",
     "SettingsError",
     "SeveralPages",

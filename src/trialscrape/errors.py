@@ -4,14 +4,18 @@
     ├── PageError             a page that gives no record
     │   ├── NotAStudyPage     it is something else, or nothing
     │   ├── SeveralPages      it holds more than one study page
-    │   ├── Unreadable        its bytes cannot be had: missing, no permission, broken gzip
+    │   ├── Unreadable        it cannot be read: missing, no permission, broken gzip
     │   ├── TooLarge          it is larger than the limit
-    │   └── Rejected          it has warnings or unparsed lines, and strict reading was asked for
+    │   └── Rejected          it has warnings or unparsed lines, and strict reading was requested
     ├── SettingsError         a setting that cannot be used
     ├── IncompleteBody        a body that ends early, or that is in an unknown coding
     ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
-    └── Stopped               the fetcher was stopped or closed
+    ├── Stopped               the fetcher was stopped or closed
+    ├── StoreError            the store cannot be opened, read or written
+    ├── IdFileError           a file of ids cannot be read
+    ├── ArchiveError          a WARC file cannot be read
+    └── MissingWarcioError    the optional part for WARC is not installed
 
 Each page error carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
 exception: it is a warning in the record.
@@ -60,7 +64,7 @@ class SeveralPages(PageError):
 
 
 class Unreadable(PageError):
-    """The input's bytes cannot be had."""
+    """The input cannot be read."""
 
     outcome = "unreadable"
 
@@ -91,3 +95,19 @@ class BodyTooLarge(TrialscrapeError):
 
 class Stopped(TrialscrapeError):
     """The fetcher was stopped or closed before or during a request: there is no result to keep."""
+
+
+class StoreError(TrialscrapeError):
+    """The store cannot be opened, read or written; the message says why and what to do."""
+
+
+class IdFileError(TrialscrapeError):
+    """A file of ids cannot be read; the message says why and what to do."""
+
+
+class ArchiveError(TrialscrapeError):
+    """A WARC file cannot be read; the message says why and what to do."""
+
+
+class MissingWarcioError(TrialscrapeError):
+    """The optional part for WARC is not installed."""

@@ -20,6 +20,8 @@ _LAST_DIGITS = re.compile("(?:-[0-9]+)+$")
 # Known to be dropped beside a blank; whether the site drops them or separates at them inside a word is not known.
 _UNPROVEN = re.compile("[&+%:_\u0370-\u03ff\u2010-\u2015\u2212]")
 _SLUG = re.compile("[a-z0-9-]+")
+_QUERY = re.compile("[?#].*", re.DOTALL)
+_LONGEST_SLUG = 300
 
 
 def make_slugs(title: str, *, length: int = LENGTH) -> tuple[str, ...]:
@@ -49,6 +51,14 @@ def split_words(text: str) -> tuple[str, ...]:
     beginning = text[: _MOST_BLANKS * LENGTH]
     slug = beginning if _SLUG.fullmatch(beginning) else _make_slug(" ".join(beginning.lower().split()))
     return tuple(dict.fromkeys(word for word in slug.split("-") if word))
+
+
+def extract_slug(url: str, study_path: str = "/study/") -> str | None:
+    """Return the slug in the address of a study page, or None for another address."""
+    path = "/" + _QUERY.sub("", url.partition("://")[2]).partition("/")[2]
+    slug = path.removeprefix(study_path).removesuffix("/")
+    fits = path.startswith(study_path) and 0 < len(slug) <= _LONGEST_SLUG and "/" not in slug and slug.isprintable()
+    return slug if fits else None
 
 
 def _make_slug(text: str) -> str:

@@ -35,7 +35,7 @@ from support.commands import (
 )
 from support.page import PAGE
 from trialscrape.records import Trial
-from trialscrape.scraping.run import key_of
+from trialscrape.scraping.run import run_key
 from trialscrape.settings import Settings
 from trialscrape.store.store import Store
 from trialscrape.testing.replica import Fault, Replica, Site, Study
@@ -148,7 +148,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "settings", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_usage_is_2_and_told(run: Runner, arguments: list[str], settings: dict[str, str], message: str) -> None:
+def test_wrong_usage_is_reported(run: Runner, arguments: list[str], settings: dict[str, str], message: str) -> None:
     done = run("scrape", *arguments, **settings)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
@@ -156,20 +156,20 @@ def test_wrong_usage_is_2_and_told(run: Runner, arguments: list[str], settings: 
     assert list(run.folder.iterdir()) == []
 
 
-# How a run ends early, and goes on
+# How a run ends early, and is resumed
 
 
-def finished_in(run: Runner, asked: list[str]) -> set[str]:
-    """Give the ids that the interrupted run in a folder's store has finished."""
-    key = key_of(asked, Settings(site=run.replica.url, registry=run.replica.url))
+def finished_in(run: Runner, ids: list[str]) -> set[str]:
+    """Return the ids that the interrupted run in a folder's store has finished."""
+    key = run_key(ids, Settings(site=run.replica.url, registry=run.replica.url))
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
-        return set(store.finished(key))
+        return set(store.runs.list_finished(key))
 
 
 def kept_in(run: Runner) -> set[str]:
     """Give the paths of the pages in a folder's store."""
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
-        return {page.url.removeprefix(run.replica.url) for page in store.all_versions()}
+        return {page.url.removeprefix(run.replica.url) for page in store.pages.all_versions()}
 
 
 def ids_of(paths: Iterable[str]) -> set[str]:
@@ -178,7 +178,7 @@ def ids_of(paths: Iterable[str]) -> set[str]:
     return {slugs.get(path, path.rpartition("/")[2]) for path in paths}
 
 
-def test_ctrl_c_says_how_to_go_on_and_going_on_works(run: Runner) -> None:
+def test_ctrl_c_says_how_to_resume_and_resuming_works(run: Runner) -> None:
     command = ["scrape", *IDS, "-o", "trials.jsonl"]
     undisturbed = elsewhere(run, "undisturbed")
     undisturbed(*command)
@@ -189,10 +189,10 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(run: Runner) -> None:
     wait_for(lambda: slow in run.asked() and len(kept_in(run)) >= 6)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    output, told = process.communicate(timeout=20)
+    output, messages = process.communicate(timeout=20)
     assert time.monotonic() - began < 5
     assert (process.returncode, output) == (130, b"")
-    assert told.decode() == "stopped; the same command resumes it; fetched pages are in trialscrape.db\n"
+    assert messages.decode() == "stopped; the same command resumes it; fetched pages are in trialscrape.db\n"
     assert not (run.folder / "trials.jsonl").exists()
     finished = finished_in(run, IDS)
     assert finished
@@ -230,15 +230,15 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 180_000, 320_000])
-def test_a_full_disk_is_told_and_going_on_works(run: Runner, size: int) -> None:
+def test_a_full_disk_is_reported_and_resuming_works(run: Runner, size: int) -> None:
     command = ["scrape", *IDS, "-o", "trials.jsonl"]
     undisturbed = elsewhere(run, "undisturbed")
     undisturbed(*command)
     done = replace(run, command=(sys.executable, "-c", SMALL_DISK, str(size), *COMMAND))(*command)
     assert (done.returncode, done.stdout) == (1, "")
-    (told,) = done.stderr.splitlines()
-    assert told.startswith("trialscrape.db: ")
-    assert "give the same command again, all that was finished is kept" in told
+    (message,) = done.stderr.splitlines()
+    assert message.startswith("trialscrape.db: ")
+    assert "give the same command again, all that was finished is kept" in message
     assert not (run.folder / "trials.jsonl").exists()
     finished = finished_in(run, IDS) if size > 1_000 else set()
     kept = kept_in(run) if size > 1_000 else set()
@@ -250,7 +250,7 @@ def test_a_full_disk_is_told_and_going_on_works(run: Runner, size: int) -> None:
     assert run.written() == undisturbed.written()
 
 
-def test_an_output_that_cannot_be_written_is_told_and_going_on_works(run: Runner) -> None:
+def test_an_output_that_cannot_be_written_is_reported_and_resuming_works(run: Runner) -> None:
     (run.folder / "trials.jsonl.part").mkdir()
     done = run("scrape", IDS[0], "-o", "trials.jsonl")
     assert done.returncode == 1
@@ -260,7 +260,7 @@ def test_an_output_that_cannot_be_written_is_told_and_going_on_works(run: Runner
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> None:
+def test_a_full_stdout_is_reported_and_nothing_is_fetched_twice(run: Runner) -> None:
     with Path("/dev/full").open("wb") as full:
         process = subprocess.run(
             [*COMMAND, "scrape", IDS[0]],
@@ -278,7 +278,7 @@ def test_a_full_stdout_is_told_and_nothing_is_asked_for_twice(run: Runner) -> No
     assert run.replica.requests == []
 
 
-def test_a_store_that_cannot_be_is_told(run: Runner) -> None:
+def test_a_store_that_cannot_be_opened_is_reported(run: Runner) -> None:
     (run.folder / "file").write_text("no store")
     for store, message in {
         "file/trialscrape.db": "expected a folder to put the store in, found no file: make it first",
@@ -304,7 +304,7 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
-def test_a_read_only_folder_is_told(run: Runner, open_folder: Path) -> None:
+def test_a_read_only_folder_is_reported(run: Runner, open_folder: Path) -> None:
     open_folder.chmod(0o555)
     nobody = replace(run, folder=open_folder, command=(sys.executable, "-c", AS_NOBODY))
     done = nobody("scrape", IDS[0], "-o", "trials.jsonl")
@@ -331,7 +331,7 @@ def test_a_reader_that_goes_away_is_no_crash(run: Runner) -> None:
 # The other commands
 
 
-def test_the_index_is_synced_and_told(run: Runner) -> None:
+def test_the_index_is_synced_and_reported(run: Runner) -> None:
     sitemap = f"{run.replica.url}/sitemap.xml"
     first = run("index", "sync")
     assert (first.returncode, first.stdout) == (0, "")
@@ -351,15 +351,15 @@ def test_a_renamed_study_is_found_by_the_index(run: Runner) -> None:
     assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
 
 
-def test_a_sitemap_that_fails_is_told(run: Runner) -> None:
+def test_a_sitemap_that_fails_is_reported(run: Runner) -> None:
     run.replica.faults["/sitemap-0.xml.gz"] = Fault(status=404)
     done = run("index", "sync")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0].startswith(f"{run.replica.url}/sitemap-0.xml.gz: ")
     run.replica.faults["/robots.txt"] = Fault(body="User-agent: *\nAllow: /")
     done = run("index", "sync", "--store", "other.db")
-    told = f"expected robots.txt of {run.replica.url} to name a sitemap, found none\n"
-    assert (done.returncode, done.stderr) == (1, told)
+    message = f"expected robots.txt of {run.replica.url} to name a sitemap, found none\n"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Runner) -> None:
@@ -427,7 +427,7 @@ def bare(lines: str) -> list[dict[str, object]]:
     return sorted(found, key=lambda row: str(row["nct_id"]))
 
 
-def test_what_is_no_archive_or_store_is_told(run: Runner) -> None:
+def test_what_is_no_archive_or_store_is_reported(run: Runner) -> None:
     (run.folder / "text").write_text("no archive")
     for arguments in (["store", "import", "text"], ["store", "export", "x.warc.gz", "--store", "nope.db"]):
         done = run(*arguments)
@@ -462,7 +462,7 @@ FORTY = [one.nct_id for one in PLAIN]
 FORTY[9:9] = [UNKNOWN, "NCT99"]
 FORTY[27:27] = ["NCT99009998", "tree-bathing-for-nobody"]
 BY_ID = dict(zip(IDS, STUDIES, strict=True)) | {one.nct_id: one for one in PLAIN}
-GO_ON = ["scrape", *FORTY, "-o", "trials.jsonl"]
+RESUME = ["scrape", *FORTY, "-o", "trials.jsonl"]
 MAY_PASS = FORTY[30]  # what failed is tried again by each go
 KILLS = 50
 
@@ -524,7 +524,7 @@ def test_kill_9_at_fifty_random_moments_changes_nothing(tmp_path: Path) -> None:
         replica.faults[f"/study/{BY_ID[MAY_PASS].slug}"] = Fault(status=403)
         run = Runner(replica, tmp_path)
         undisturbed = elsewhere(run, "undisturbed")
-        assert undisturbed(*GO_ON).returncode == 1
+        assert undisturbed(*RESUME).returncode == 1
         expected = undisturbed.written()
         assert Counter(row["outcome"] for row in rows(expected[1])) == {
             "new": 32,
@@ -554,7 +554,7 @@ def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> i
         # Each go has its own name, since what a killed one has sent may come in late.
         answered = answered_in(run) if kills else set()
         mine = asked_by(run, name := f"{run.folder.name}-{kills}")
-        process = starter.start(run.folder, name, GO_ON)
+        process = starter.start(run.folder, name, RESUME)
         wait_for(lambda: is_over(process) or mine())  # noqa: B023  it is called before the next go
         time.sleep(chance.uniform(0, 0.3))
         with suppress(ProcessLookupError):
@@ -573,9 +573,9 @@ def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> i
 
 def answered_in(run: Runner) -> set[str]:
     """Give the registry's addresses whose answers are kept in a folder's store, and that of a list if there is any."""
-    key = key_of(FORTY, Settings(site=run.replica.url, registry=run.replica.url))
+    key = run_key(FORTY, Settings(site=run.replica.url, registry=run.replica.url))
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
-        answers = {nct_id: store.kept_answer(key, nct_id) for nct_id in FORTY}
+        answers = {nct_id: store.runs.find_answer(key, nct_id) for nct_id in FORTY}
     alone = {f"/api/v2/studies/{nct_id}" for nct_id, answer in answers.items() if answer and answer.answer}
     return alone | {"/api/v2/studies"} if any(answers.values()) else set()
 

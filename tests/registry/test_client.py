@@ -11,9 +11,10 @@ import pytest
 from support.network import SITE, STUDY, quick
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.fetching.responses import Result
+from trialscrape.page import Match, Page
 from trialscrape.registry.client import MAX_ADDRESS, LookAhead, look_up
 from trialscrape.registry.mapping import FIELDS, RegistryAnswer
-from trialscrape.store.store import Fetched, Match, Store
+from trialscrape.store.store import Store
 from trialscrape.testing.replica import Fault, Replica, Site
 
 RECORD = "/api/v2/studies/NCT99000001"
@@ -205,7 +206,7 @@ def many() -> Iterator[Replica]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "trialscrape.db") as store:
-        store.begin_run(KEY, datetime.now(UTC))
+        store.runs.begin(KEY, datetime.now(UTC))
         yield store
 
 
@@ -303,11 +304,11 @@ def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
     assert [replace(answer, url="") for answer in answers(many, store, ids)] == [replace(a, url="") for a in first]
     assert requested(many) == []
     # A finished id needs its answer no longer.
-    store.drop_answer(KEY, IDS[0])
+    store.runs.drop_answer(KEY, IDS[0])
     assert answers(many, store, ids)[1].nct_id == IDS[0]
     assert requested(many) == [f"{LIST}/{IDS[0]}"]
-    store.end_run(KEY)
-    store.begin_run(KEY, datetime.now(UTC))
+    store.runs.end(KEY)
+    store.runs.begin(KEY, datetime.now(UTC))
     many.requests.clear()
     answers(many, store, ids)
     assert requested(many) == [",".join(ids), f"{LIST}/{ids[0]}"]
@@ -315,8 +316,8 @@ def test_answers_are_kept_for_the_run(many: Replica, store: Store) -> None:
 
 def test_an_id_whose_page_is_known_is_in_no_list(many: Replica, store: Store) -> None:
     url = "https://ctv.example/study/known"
-    store.add_page(Fetched(url, url, datetime.now(UTC), 200, b""))
-    store.set_match(IDS[1], url, Match("nct_id", IDS[1]))
+    version_id, _ = store.pages.add(url, Page(b"", fetched_at=datetime.now(UTC)))
+    store.pages.set_match(IDS[1], version_id, Match("nct_id", IDS[1]))
     with look_ahead_for(many, store, IDS[:4]) as look_ahead:
         assert look_ahead.look_up(IDS[0]).status == "found"
         assert requested(many) == [",".join((IDS[0], *IDS[2:4]))]

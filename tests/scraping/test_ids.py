@@ -2,7 +2,8 @@
 
 import pytest
 
-from trialscrape.scraping.ids import IdFileError, extract_ids, read_ids
+from trialscrape.errors import IdFileError
+from trialscrape.scraping.ids import extract_ids, normalize_ids, read_ids
 
 CSV = (
     "Rank,NCT Number,Title,Other IDs\r\n"
@@ -69,3 +70,53 @@ def test_other_files_are_refused_with_what_to_do(data: bytes, message: str) -> N
     with pytest.raises(IdFileError) as error:
         read_ids(data)
     assert str(error.value) == message
+
+
+TEXTS: dict[str, tuple[str, list[str]]] = {
+    "list": ("NCT00000001\nNCT00000002\n", ["NCT00000001", "NCT00000002"]),
+    "order is kept": ("NCT00000002\nNCT00000001", ["NCT00000002", "NCT00000001"]),
+    "blanks and blank lines": ("\n  NCT00000001\t\n\r\n \nNCT00000002", ["NCT00000001", "NCT00000002"]),
+    "old Macs": ("NCT00000001\rNCT00000002\r", ["NCT00000001", "NCT00000002"]),
+    "lower case": ("nct00000001\nNct00000002", ["NCT00000001", "NCT00000002"]),
+    "duplicates": ("NCT00000001\nnct00000001\n NCT00000001 \n", ["NCT00000001"]),
+    "comments": ("# NCT00000001\n  # and NCT00000002\nNCT00000003", ["NCT00000003"]),
+    "no comment": ("NCT00000001 # the first, not NCT00000002", ["NCT00000001", "NCT00000002"]),
+    "CSV with a header": (
+        'rank,NCT Number,title\n1,NCT00000001,"A, b"\n2,"NCT00000002",NCTs\n',
+        ["NCT00000001", "NCT00000002"],
+    ),
+    "tabs and semicolons": ("NCT00000001\tNCT00000002;NCT00000003", ["NCT00000001", "NCT00000002", "NCT00000003"]),
+    "prose": (
+        "We took (NCT00000001), NCT00000002/NCT00000003 and NCT00000004. ClinicalTrials.gov:NCT00000005!",
+        [f"NCT0000000{number}" for number in range(1, 6)],
+    ),
+    "file names": ("NCT00000001_protocol.pdf", ["NCT00000001"]),
+    "byte order mark": ("\ufeffNCT00000001", ["NCT00000001"]),
+    "byte order mark before a comment": ("\ufeff# NCT00000001\nNCT00000002", ["NCT00000002"]),
+    "byte order mark before an address": ("\ufeffhttps://a.example/study/b-c", ["https://a.example/study/b-c"]),
+    "a digit too few or too many": ("NCT0000001 NCT000000001", ["NCT0000001", "NCT000000001"]),
+    "a letter for a digit": ("NCT0000O001, NCT00000001a", ["NCT0000O001", "NCT00000001A"]),
+    "a word that begins like one": ("NCTs, NCT, nct number, ANCT00000001", []),
+    "address": (
+        "https://a.example/study/b-c\n http://a.example/d ",
+        ["https://a.example/study/b-c", "http://a.example/d"],
+    ),
+    "an address as reached from a research site": (
+        'https://a.example/study/b-c?comeFrom={"type":"site"}\nhttps://a.example/study/b-c',
+        ["https://a.example/study/b-c"],
+    ),
+    "an address is taken whole": ("https://a.example/study/NCT00000001", ["https://a.example/study/NCT00000001"]),
+    "nothing": ("", []),
+    "nothing of the kind": ("title\nTrees for clerks\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "ids"), TEXTS.values(), ids=TEXTS)
+def test_ids_are_taken_from_any_text(text: str, ids: list[str]) -> None:
+    assert normalize_ids(extract_ids(text)) == ids
+
+
+def test_ids_are_normalized_and_listed_once() -> None:
+    address = "https://a.example/nct00000001"
+    ids = [" nct00000001", "NCT00000001", "", " ", "a-Slug", "a-Slug ", "nct1", address, f"{address}?comeFrom=a"]
+    assert normalize_ids(ids) == ["NCT00000001", "a-Slug", "NCT1", address]

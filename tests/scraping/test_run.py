@@ -1,4 +1,4 @@
-"""Ids to outcomes, over real sockets: whatever the site, the registry and the store do, each id has its one outcome."""
+"""Ids to results, over real sockets: whatever the site, the registry and the store do, each id has its one outcome."""
 
 import os
 import shutil
@@ -18,9 +18,10 @@ import pytest
 import trialscrape
 from support.network import quick
 from support.page import PAGE, with_
-from trialscrape.scraping.ids import extract_ids
-from trialscrape.scraping.run import Scraped, distinct, key_of, scrape
-from trialscrape.store.store import Store, StoreError
+from trialscrape.errors import StoreError
+from trialscrape.results import IdResult, Outcome
+from trialscrape.scraping.run import run_key, scrape
+from trialscrape.store.store import Store
 from trialscrape.testing.replica import Fault, Replica, Site, Study
 
 TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
@@ -45,10 +46,10 @@ PDF = b"%PDF-1.7\n1 0 obj\n"
 
 def many(count: int) -> Site:
     """Return a site of so many studies, `NCT99001000` and on."""
-    return Site(studies=tuple(numbered(number) for number in range(1000, 1000 + count)))
+    return Site(studies=tuple(number_slug(number) for number in range(1000, 1000 + count)))
 
 
-def numbered(number: int) -> Study:
+def number_slug(number: int) -> Study:
     nct_id, title = f"NCT9900{number}", f"{TITLE} Part {number}"
     page = with_((NCT_ID, nct_id), (TITLE, title)).encode()
     return replace(ONE, nct_id=nct_id, slug=f"{SLUG}-part{number}", brief_title=title, page=page, aliases=())
@@ -65,13 +66,13 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "trialscrape.db"
 
 
-def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[Scraped]:
+def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[IdResult]:
     """Scrape from the replica, with timeouts that a busy machine does not meet unless a test wants them."""
     settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
     return list(scrape(asked, store=store, settings=settings))
 
 
-def again(replica: Replica, store: Path, *asked: str, **changes: Any) -> list[Scraped]:
+def again(replica: Replica, store: Path, *asked: str, **changes: Any) -> list[IdResult]:
     """Scrape once more, however young the kept pages are."""
     replica.requests.clear()
     return ask(replica, store, *asked, max_age=timedelta(0), **changes)
@@ -84,59 +85,7 @@ def paths(replica: Replica) -> list[str]:
 
 def versions(store: Path, url: str) -> list[bytes]:
     with Store.open(store, lock=False) as opened:
-        return [page.body for page in opened.versions(url)]
-
-
-# What is asked for
-
-TEXTS: dict[str, tuple[str, list[str]]] = {
-    "list": ("NCT00000001\nNCT00000002\n", ["NCT00000001", "NCT00000002"]),
-    "order is kept": ("NCT00000002\nNCT00000001", ["NCT00000002", "NCT00000001"]),
-    "blanks and blank lines": ("\n  NCT00000001\t\n\r\n \nNCT00000002", ["NCT00000001", "NCT00000002"]),
-    "old Macs": ("NCT00000001\rNCT00000002\r", ["NCT00000001", "NCT00000002"]),
-    "lower case": ("nct00000001\nNct00000002", ["NCT00000001", "NCT00000002"]),
-    "duplicates": ("NCT00000001\nnct00000001\n NCT00000001 \n", ["NCT00000001"]),
-    "comments": ("# NCT00000001\n  # and NCT00000002\nNCT00000003", ["NCT00000003"]),
-    "no comment": ("NCT00000001 # the first, not NCT00000002", ["NCT00000001", "NCT00000002"]),
-    "CSV with a header": (
-        'rank,NCT Number,title\n1,NCT00000001,"A, b"\n2,"NCT00000002",NCTs\n',
-        ["NCT00000001", "NCT00000002"],
-    ),
-    "tabs and semicolons": ("NCT00000001\tNCT00000002;NCT00000003", ["NCT00000001", "NCT00000002", "NCT00000003"]),
-    "prose": (
-        "We took (NCT00000001), NCT00000002/NCT00000003 and NCT00000004. ClinicalTrials.gov:NCT00000005!",
-        [f"NCT0000000{number}" for number in range(1, 6)],
-    ),
-    "file names": ("NCT00000001_protocol.pdf", ["NCT00000001"]),
-    "byte order mark": ("\ufeffNCT00000001", ["NCT00000001"]),
-    "byte order mark before a comment": ("\ufeff# NCT00000001\nNCT00000002", ["NCT00000002"]),
-    "byte order mark before an address": ("\ufeffhttps://a.example/study/b-c", ["https://a.example/study/b-c"]),
-    "a digit too few or too many": ("NCT0000001 NCT000000001", ["NCT0000001", "NCT000000001"]),
-    "a letter for a digit": ("NCT0000O001, NCT00000001a", ["NCT0000O001", "NCT00000001A"]),
-    "a word that begins like one": ("NCTs, NCT, nct number, ANCT00000001", []),
-    "address": (
-        "https://a.example/study/b-c\n http://a.example/d ",
-        ["https://a.example/study/b-c", "http://a.example/d"],
-    ),
-    "an address as reached from a research site": (
-        'https://a.example/study/b-c?comeFrom={"type":"site"}\nhttps://a.example/study/b-c',
-        ["https://a.example/study/b-c"],
-    ),
-    "an address is taken whole": ("https://a.example/study/NCT00000001", ["https://a.example/study/NCT00000001"]),
-    "nothing": ("", []),
-    "nothing of the kind": ("title\nTrees for clerks\n", []),
-}
-
-
-@pytest.mark.parametrize(("text", "found"), TEXTS.values(), ids=TEXTS)
-def test_ids_are_taken_from_any_text(text: str, found: list[str]) -> None:
-    assert distinct(extract_ids(text)) == found
-
-
-def test_what_was_asked_for_is_mended_and_asked_once() -> None:
-    address = "https://a.example/nct00000001"
-    asked = [" nct00000001", "NCT00000001", "", " ", "a-Slug", "a-Slug ", "nct1", address, f"{address}?comeFrom=a"]
-    assert distinct(asked) == ["NCT00000001", "a-Slug", "NCT1", address]
+        return [kept.page.body for kept in opened.pages.versions(url)]
 
 
 # From an id to an outcome
@@ -329,9 +278,9 @@ def test_what_is_no_study_page_gives_no_record(
 def test_a_challenge_page_is_not_taken_for_the_page_for_days(replica: Replica, store: Path) -> None:
     ask(replica, store, NCT_ID)
     replica.faults[PATH] = Fault(body=CHALLENGE, times=2)
-    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["not_a_study_page"]
+    assert [result.outcome for result in again(replica, store, NCT_ID)] == ["not_a_study_page"]
     del replica.faults[PATH]
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["changed"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["changed"]
     assert versions(store, replica.url + PATH) == [PAGE.encode(), CHALLENGE, PAGE.encode()]
 
 
@@ -375,12 +324,12 @@ def test_what_could_not_be_looked_up_is_never_said_not_to_be(
     assert scraped.attempts == len(paths(replica))
     # When the fault has passed, the same command finds it.
     replica.faults.clear()
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["new"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["new"]
 
 
 @pytest.mark.parametrize("fault", [Fault(status=503, times=2), Fault(cut=20, times=2), Fault(status=429, times=1)])
 @pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
-def test_what_passes_is_outlasted(replica: Replica, store: Path, fault: Fault, path: str) -> None:
+def test_a_fault_that_passes_costs_nothing(replica: Replica, store: Path, fault: Fault, path: str) -> None:
     replica.faults[path] = fault
     (scraped,) = ask(replica, store, NCT_ID)
     assert fault.times
@@ -417,7 +366,7 @@ def test_a_changed_answer_of_the_registry_is_a_clear_error(replica: Replica, sto
 
 def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, store: Path) -> None:
     replica.faults[REGISTRY] = Fault(status=404)
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["server_error"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["server_error"]
 
 
 def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
@@ -443,23 +392,23 @@ def test_a_young_page_is_taken_from_the_store(replica: Replica, store: Path) -> 
         ("cached", 0, "nct_id"),
         ("cached", 0, "address"),
     ]
-    assert [each.trial for each in second] == [each.trial for each in first]
+    assert [result.trial for result in second] == [result.trial for result in first]
 
 
 def test_an_older_page_is_asked_for_conditionally(replica: Replica, store: Path) -> None:
     (first,) = ask(replica, store, NCT_ID)
     (second,) = again(replica, store, NCT_ID)
-    assert second == replace(first, outcome="unchanged", attempts=1)
+    assert second == replace(first, outcome=Outcome.UNCHANGED, attempts=1)
     assert paths(replica) == [PATH]
     assert "if-none-match" in replica.requests[-1].headers
     # It was checked just now, so it is young again.
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["cached"]
 
 
 def test_the_same_bytes_without_validators_are_unchanged_too(replica: Replica, store: Path) -> None:
     replica.faults[PATH] = Fault(status=200, body=PAGE)
     ask(replica, store, NCT_ID)
-    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["unchanged"]
+    assert [result.outcome for result in again(replica, store, NCT_ID)] == ["unchanged"]
     assert versions(store, replica.url + PATH) == [PAGE.encode()]
 
 
@@ -470,7 +419,7 @@ def test_a_changed_page_is_kept_beside_the_old(replica: Replica, store: Path) ->
     assert (second.outcome, second.attempts, second.matched_by) == ("changed", 1, "nct_id")
     assert second.trial == trialscrape.parse(REVISED, url=replica.url + PATH)
     assert versions(store, replica.url + PATH) == [PAGE.encode(), REVISED]
-    assert [each.trial for each in ask(replica, store, NCT_ID)] == [second.trial]
+    assert [result.trial for result in ask(replica, store, NCT_ID)] == [second.trial]
 
 
 def test_a_match_by_title_is_kept_with_the_page(store: Path) -> None:
@@ -479,11 +428,11 @@ def test_a_match_by_title_is_kept_with_the_page(store: Path) -> None:
         assert first.trial
         assert first.trial.nct_id == NCT_ID
         assert [warning.code for warning in first.trial.warnings] == ["nct_id_not_on_page"]
-        assert ask(replica, store, NCT_ID) == [replace(first, outcome="cached", attempts=0)]
-        assert again(replica, store, NCT_ID) == [replace(first, outcome="unchanged", attempts=1)]
+        assert ask(replica, store, NCT_ID) == [replace(first, outcome=Outcome.CACHED, attempts=0)]
+        assert again(replica, store, NCT_ID) == [replace(first, outcome=Outcome.UNCHANGED, attempts=1)]
 
 
-def test_a_changed_page_without_identifiers_is_matched_anew(store: Path) -> None:
+def test_a_changed_page_without_identifiers_is_matched_again(store: Path) -> None:
     revised = UNNAMED.replace(b"sit under", b"lie under")
     with Replica(Site(studies=(replace(ONE, page=UNNAMED),))) as replica:
         ask(replica, store, NCT_ID)
@@ -495,10 +444,10 @@ def test_a_changed_page_without_identifiers_is_matched_anew(store: Path) -> None
         assert second.attempts == 2
 
 
-def test_an_old_id_from_the_store_is_told_again(replica: Replica, store: Path) -> None:
+def test_an_old_id_from_the_store_is_reported_again(replica: Replica, store: Path) -> None:
     (first,) = ask(replica, store, OLD)
     assert first.message
-    assert ask(replica, store, OLD) == [replace(first, outcome="cached", attempts=0)]
+    assert ask(replica, store, OLD) == [replace(first, outcome=Outcome.CACHED, attempts=0)]
 
 
 def test_a_page_stays_young_for_a_week_after_its_last_check(
@@ -508,12 +457,12 @@ def test_a_page_stays_young_for_a_week_after_its_last_check(
     for day in (0, 6, 8, 14, 16):
         now = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day)
         monkeypatch.setattr(sys.modules[scrape.__module__], "_now", lambda now=now: now)
-        outcomes += [each.outcome for each in ask(replica, store, NCT_ID)]
+        outcomes += [result.outcome for result in ask(replica, store, NCT_ID)]
     assert outcomes == ["new", "cached", "unchanged", "cached", "unchanged"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_page_that_moved_is_found_anew(store: Path, status: int) -> None:
+def test_a_page_that_moved_is_found_again(store: Path, status: int) -> None:
     moved = replace(ONE, slug="clerks-under-trees", brief_title="Clerks Under Trees")
     with Replica(Site(studies=(ONE,))) as replica:
         ask(replica, store, NCT_ID)
@@ -550,28 +499,28 @@ def test_a_fault_leaves_the_kept_page_as_it_is(replica: Replica, store: Path) ->
     assert (stale.outcome, stale.trial) == ("stale", first.trial)
     assert stale.message
     assert stale.message.endswith(f"; the page that was checked on {datetime.now(UTC):%Y-%m-%d} is used")
-    assert [each.trial for each in ask(replica, store, NCT_ID)] == [first.trial]
+    assert [result.trial for result in ask(replica, store, NCT_ID)] == [first.trial]
 
 
 def test_a_stale_page_of_another_study_is_no_answer(replica: Replica, store: Path) -> None:
     replica.site = Site(studies=(replace(ONE, page=PAGE.replace(NCT_ID, "NCT99000777").encode()),))
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["mismatch"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["mismatch"]
     replica.faults[PATH] = Fault(status=500)
-    assert [each.outcome for each in again(replica, store, NCT_ID)] == ["server_error"]
+    assert [result.outcome for result in again(replica, store, NCT_ID)] == ["server_error"]
 
 
 def test_a_time_in_the_future_is_no_age(replica: Replica, store: Path) -> None:
     ask(replica, store, NCT_ID)
     with Store.open(store) as opened:
-        opened._run("UPDATE version SET checked_at = '9999-01-01T00:00:00Z'")  # noqa: SLF001  a clock was wrong
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["unchanged"]
-    assert [each.outcome for each in ask(replica, store, NCT_ID)] == ["cached"]
+        opened.database.execute("UPDATE version SET checked_at = '9999-01-01T00:00:00Z'")  # a clock was wrong
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["unchanged"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["cached"]
 
 
 def killed_while_parsing(store: Path) -> None:
     """Leave a store as a process leaves it that is killed while it parses its page."""
     with Store.open(store) as opened:
-        opened._run("INSERT INTO parsing SELECT version_id, 'another' FROM version")  # noqa: SLF001  it has no other way
+        opened.database.execute("INSERT INTO parsing SELECT version_id, 'another' FROM version")
 
 
 def test_a_page_that_a_kill_hit_by_chance_is_read(replica: Replica, store: Path) -> None:
@@ -580,7 +529,7 @@ def test_a_page_that_a_kill_hit_by_chance_is_read(replica: Replica, store: Path)
     (found,) = ask(replica, store, NCT_ID)
     assert (found.outcome, found.trial) == ("cached", first.trial)
     with Store.open(store) as opened:
-        assert not opened.died_parsing(1)
+        assert not opened.pages.died_parsing(1)
 
 
 @pytest.mark.parametrize("fault", ["too long", "killed"])
@@ -604,7 +553,7 @@ def test_a_page_that_no_process_survives_is_left_out(
 def test_another_site_is_asked_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:
     ask(replica, store, NCT_ID)
     with Replica(Site(studies=(ONE,))) as other:
-        assert [each.outcome for each in ask(other, store, NCT_ID)] == ["new"]
+        assert [result.outcome for result in ask(other, store, NCT_ID)] == ["new"]
 
 
 def test_a_resumed_run_goes_by_its_own_age(replica: Replica, store: Path) -> None:
@@ -612,14 +561,15 @@ def test_a_resumed_run_goes_by_its_own_age(replica: Replica, store: Path) -> Non
     settings = quick(replica.url)
     with Store.open(store) as opened:
         next(scrape([NCT_ID, "NCT99009999"], store=opened, settings=settings))
-        impatient = settings.model_copy(update={"max_age": timedelta(0)})
-        rows = scrape([NCT_ID, "NCT99009999"], store=opened, settings=impatient)
-        assert [each.outcome for each in rows] == ["unchanged", "not_found"]
+        rows = scrape(
+            [NCT_ID, "NCT99009999"], store=opened, settings=settings.model_copy(update={"max_age": timedelta(0)})
+        )
+        assert [result.outcome for result in rows] == ["unchanged", "not_found"]
 
 
 def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
     with Store.open(store) as opened:
-        opened.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], datetime.now(UTC))
+        opened.slugs.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], datetime.now(UTC))
         replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-2"),))
         (scraped,) = ask(replica, opened, NCT_ID)
     assert (scraped.outcome, scraped.url, scraped.attempts) == ("new", f"{replica.url}{PATH}-2", 2)
@@ -660,8 +610,8 @@ def test_each_id_has_one_outcome_in_the_order_asked(store: Path) -> None:
     with Replica(site) as replica:
         replica.faults[f"/study/{SLUG}-part1007"] = Fault(status=500)
         found = ask(replica, store, *wanted, *wanted, concurrency=5)
-    assert [each.id for each in found] == wanted
-    assert [each.id for each in found if not each.trial] == ["NCT99001007", *wanted[30:33], wanted[34]]
+    assert [result.id for result in found] == wanted
+    assert [result.id for result in found if not result.trial] == ["NCT99001007", *wanted[30:33], wanted[34]]
 
 
 def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(store: Path) -> None:
@@ -669,13 +619,13 @@ def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(st
     with Replica(site) as replica:
         replica.faults[f"/study/{SLUG}-part1000"] = Fault(delay=1.5)
         found = ask(replica, store, *ids(site))
-        assert [each.id for each in found] == ids(site)
-        assert [each.outcome for each in found] == ["new"] * 6
+        assert [result.id for result in found] == ids(site)
+        assert [result.outcome for result in found] == ["new"] * 6
         slow = next(asked.time for asked in replica.requests if asked.path.endswith("-part1000"))
         assert replica.requests[-1].time < slow + 1.5
 
 
-def test_a_run_that_is_left_early_stops_at_once_and_can_be_gone_on_with(store: Path) -> None:
+def test_a_run_that_is_left_early_stops_at_once_and_can_be_resumed(store: Path) -> None:
     site = many(5)
     with Replica(site) as replica:
         replica.faults[f"/study/{SLUG}-part1001"] = Fault(delay=30)
@@ -689,7 +639,7 @@ def test_a_run_that_is_left_early_stops_at_once_and_can_be_gone_on_with(store: P
         replica.faults.clear()
         replica.requests.clear()
         found = ask(replica, store, *ids(site))
-        assert [each.outcome for each in found] == ["new"] * 5
+        assert [result.outcome for result in found] == ["new"] * 5
         assert found[0] == first
         assert not [path for path in paths(replica) if path.endswith("-part1000")]
 
@@ -701,7 +651,7 @@ def test_what_may_pass_is_tried_again_by_the_next_go(replica: Replica, store: Pa
     run.close()  # type: ignore[attr-defined]
     replica.faults.clear()
     replica.requests.clear()
-    assert [each.outcome for each in ask(replica, store, NCT_ID, "NCT99009999")] == ["new", "not_found"]
+    assert [result.outcome for result in ask(replica, store, NCT_ID, "NCT99009999")] == ["new", "not_found"]
     # The registry's answer is kept.
     assert paths(replica) == [PATH]
 
@@ -718,7 +668,7 @@ def test_no_ids_no_requests(replica: Replica, store: Path) -> None:
 
 
 @pytest.mark.parametrize("nct_id", [NCT_ID, OLD])
-@pytest.mark.parametrize("broken", ["add_page", "set_match", "finish"])
+@pytest.mark.parametrize("broken", ["pages.Pages.add", "pages.Pages.set_match", "runs.Runs.finish_id"])
 def test_a_store_that_fails_at_any_step_loses_nothing(
     replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, nct_id: str, broken: str
 ) -> None:
@@ -728,12 +678,12 @@ def test_a_store_that_fails_at_any_step_loses_nothing(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, broken, full)
+        patch.setattr(f"trialscrape.store.{broken}", full)
         with pytest.raises(StoreError, match="the disk is full"):
             ask(replica, store, nct_id)
     replica.requests.clear()
     assert ask(replica, store, nct_id) == undisturbed
-    assert paths(replica).count(PATH) == (broken == "add_page")
+    assert paths(replica).count(PATH) == (broken == "pages.Pages.add")
 
 
 def test_a_run_that_was_finished_but_not_ended_is_given_again(replica: Replica, store: Path) -> None:
@@ -743,16 +693,16 @@ def test_a_run_that_was_finished_but_not_ended_is_given_again(replica: Replica, 
     replica.requests.clear()
     assert ask(replica, store, NCT_ID, OTHER) == found
     assert replica.requests == []
-    # Now it has ended, and the next one begins anew.
-    assert [each.outcome for each in ask(replica, store, NCT_ID, OTHER)] == ["cached", "not_found"]
+    # Now it has ended, and the next one starts from the beginning.
+    assert [result.outcome for result in ask(replica, store, NCT_ID, OTHER)] == ["cached", "not_found"]
 
 
 def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: Path) -> None:
     site = many(1000)
     with Replica(site) as replica, Store.open(store) as opened:
-        opened.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
+        opened.slugs.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
         found = ask(replica, opened, *ids(site), rate=100_000.0)
-    assert [each.outcome for each in found] == ["new"] * 1000
+    assert [result.outcome for result in found] == ["new"] * 1000
     assert sum(each.attempts for each in found) == len(paths(replica)) == 1002
     assert paths(replica).count(LIST) == 2
 
@@ -768,9 +718,9 @@ def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
             assert next(run).outcome == "new"
             run.close()  # type: ignore[attr-defined]
             with Store.open(store, lock=False) as opened:
-                key = key_of(ids(site), settings)
-                done = opened.finished(key)
-                kept = {nct_id for nct_id in ids(site) if opened.kept_answer(key, nct_id)}
+                key = run_key(ids(site), settings)
+                done = opened.runs.list_finished(key)
+                kept = {nct_id for nct_id in ids(site) if opened.runs.find_answer(key, nct_id)}
             # An id's answer is kept until it is finished, and no longer.
             assert kept == set(ids(site)[:20]) - set(done)
         assert list(scrape(ids(site), store=store, settings=settings)) == undisturbed

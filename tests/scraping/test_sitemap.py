@@ -1,34 +1,13 @@
 import gzip
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialscrape.fetching.responses import Response, Result, Validators
-from trialscrape.scraping import sitemap as sitemap_module
-from trialscrape.scraping.sitemap import Entry, Fault, FileFault, parse_sitemap, slug_of, sync
-from trialscrape.store.store import Store
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-SITE = "https://ctv.example"
-INDEX = f"{SITE}/sitemap.xml"
-
-
-def urlset(*slugs: str, more: str = "") -> bytes:
-    urls = "\n".join(f"<url><loc>{SITE}/study/{slug}</loc><lastmod>2026-01-01</lastmod></url>" for slug in slugs)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{NAMESPACE}">\n{urls}\n{more}</urlset>\n'.encode()
-
-
-def index(*files: str) -> bytes:
-    entries = "".join(f"<sitemap><loc>{file}</loc></sitemap>" for file in files)
-    return f'<sitemapindex xmlns="{NAMESPACE}">{entries}</sitemapindex>'.encode()
+from support.sitemaps import LAUGHS, NAMESPACE, SITE, index, laughs, urlset
+from trialscrape.scraping.sitemap import Entry, Fault, parse_sitemap
 
 
 def pages(*slugs: str) -> list[Entry | Fault]:
@@ -148,14 +127,9 @@ def test_limits() -> None:
     assert len(list(parse_sitemap(source, max_entries=2000, max_bytes=len(source)))) == 2000
 
 
-def laughs(levels: int) -> str:
-    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, levels))
-    return f'<!DOCTYPE urlset [<!ENTITY e0 "lol">{entities}]>'
-
-
 DECLARED = "expected a sitemap, found one with a document type declaration: the rest was not read"
 BOMBS = {
-    "laughs in a loc": f"{laughs(12)}<urlset><url><loc>{SITE}/study/&e11;</loc></url></urlset>",
+    "laughs in a loc": LAUGHS.decode(),
     "laughs in an attribute": f'{laughs(12)}<urlset a="&e11;"><url><loc>{SITE}/study/x</loc></url></urlset>',
     "a file in a loc": '<!DOCTYPE u [<!ENTITY f SYSTEM "file:///etc/hostname">]><urlset><url><loc>&f;</loc></url></urlset>',
     "a file as parameters": '<!DOCTYPE u [<!ENTITY % f SYSTEM "file:///etc/hostname"> %f;]><urlset><url/></urlset>',
@@ -215,220 +189,3 @@ def test_memory_does_not_grow_with_the_file(kind: str) -> None:
     entries, grown = map(int, found)
     assert entries == (200_000 if kind == "urls" else 0)
     assert grown < 30
-
-
-@pytest.mark.parametrize(
-    ("url", "slug"),
-    [
-        (f"{SITE}/study/knee-pain", "knee-pain"),
-        (f"{SITE}/study/knee-pain/", "knee-pain"),
-        (f"{SITE}/study/knee-pain?x=/study/y#z", "knee-pain"),
-        (f"{SITE}/study/knee-pain?comeFrom=%7B%22type%22%3A%22site%22%7D", "knee-pain"),
-        (f"{SITE}/study/", None),
-        (f"{SITE}/study/a/b", None),
-        (f"{SITE}/studies/a", None),
-        (f"{SITE}/about", None),
-        (f"{SITE}?/study/a", None),
-        (f"{SITE}/study/" + "a" * 301, None),
-        (f"{SITE}/study/a\x00b", None),
-        ("not an address", None),
-        ("", None),
-    ],
-)
-def test_slug_of_an_address(url: str, slug: str | None) -> None:
-    assert slug_of(url) == slug
-
-
-def test_where_studies_lie_is_a_setting() -> None:
-    assert slug_of(f"{SITE}/trials/a", "/trials/") == "a"
-
-
-# The whole sitemap
-
-
-def answer(name: str, body: bytes) -> Response:
-    url = f"{SITE}/{name}"
-    return Response(Result.OK, url, url, 200, etag=f'"{hash(body)}"', last_modified="date", body=body, attempts=1)
-
-
-class Site:
-    """Answers for the files of a sitemap, and keeps what was asked for."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = {f"{SITE}/{name}": answer(name, body) for name, body in files.items()}
-        self.asked: list[str] = []
-
-    def get(self, url: str, validators: Validators | None) -> Response:
-        """Answer as a fetcher would."""
-        self.asked.append(url.removeprefix(f"{SITE}/"))
-        answer = self.files.get(url, Response(Result.HTTP_STATUS, url, url, 404, message="found HTTP 404"))
-        if validators == Validators(answer.etag, answer.last_modified):
-            return replace(answer, result=Result.NOT_MODIFIED, status=304, body=b"")
-        return answer
-
-    def put(self, name: str, body: bytes) -> None:
-        """Change a file."""
-        self.files[f"{SITE}/{name}"] = answer(name, body)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "trialscrape.db") as store:
-        yield store
-
-
-@pytest.fixture
-def site() -> Site:
-    return Site(
-        {
-            "sitemap.xml": index(f"{SITE}/1.xml", f"{SITE}/2.xml.gz", "/3.xml"),
-            "1.xml": urlset("one", "two"),
-            "2.xml.gz": gzip.compress(urlset("three")),
-            "3.xml": urlset("four", more=f"<url><loc>{SITE}/about</loc></url>"),
-        }
-    )
-
-
-def clock(start: datetime = NOON) -> Callable[[], datetime]:
-    times = iter(start + timedelta(seconds=second) for second in range(10_000))
-    return lambda: next(times)
-
-
-def test_a_first_sync(store: Store, site: Site) -> None:
-    done: list[tuple[int, int]] = []
-    report = sync(store, INDEX, site.get, now=clock(), progress=lambda count, known: done.append((count, known)))
-    assert (report.read, report.unchanged, report.resumed, report.failed) == (3, 0, 0, 0)
-    assert (report.added, report.removed, report.other, report.slugs, report.faults) == (4, 0, 1, 4, ())
-    assert all(store.slug_exists(slug) for slug in ("one", "two", "three", "four"))
-    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert store.index_status().unfinished_since is None
-
-
-def test_a_second_sync_is_conditional(store: Store, site: Site) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    site.put("1.xml", urlset("one", "five"))
-    report = sync(store, INDEX, site.get, now=clock(NOON + timedelta(days=1)))
-    assert (report.read, report.unchanged, report.added, report.removed, report.slugs) == (1, 2, 1, 1, 4)
-    status = store.index_status()
-    assert status.oldest_sync is not None
-    assert status.oldest_sync > NOON + timedelta(days=1)
-
-
-def test_a_sitemap_without_an_index(store: Store) -> None:
-    site = Site({"sitemap.xml": urlset("one")})
-    assert sync(store, INDEX, site.get, now=clock()).slugs == 1
-    assert sync(store, INDEX, site.get, now=clock()).unchanged == 1
-
-
-def test_an_interrupted_sync_is_gone_on_with(store: Store, site: Site) -> None:
-    def get(url: str, validators: Validators | None) -> Response:
-        if url.endswith("/3.xml"):
-            raise KeyboardInterrupt
-        return site.get(url, validators)
-
-    with pytest.raises(KeyboardInterrupt):
-        sync(store, INDEX, get, now=clock())
-    assert store.index_status().unfinished_since == NOON
-    site.asked.clear()
-    report = sync(store, INDEX, site.get, now=clock(NOON + timedelta(hours=1)))
-    assert site.asked == ["sitemap.xml", "3.xml"]
-    assert (report.read, report.resumed, report.added, report.slugs) == (1, 2, 1, 4)
-
-
-def test_an_interrupted_sync_of_long_ago_begins_anew(store: Store, site: Site) -> None:
-    store.replace_shard(f"{SITE}/1.xml", ["old"], NOON, sync=store.begin_sync(INDEX, NOON, not_before=NOON))
-    report = sync(store, INDEX, site.get, now=clock(NOON + timedelta(days=2)))
-    assert (report.resumed, report.read) == (0, 3)
-
-
-def test_a_missing_file_is_told_and_what_it_listed_is_kept(store: Store, site: Site) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    del site.files[f"{SITE}/2.xml.gz"]
-    site.put("1.xml", urlset("one", "five"))
-    report = sync(store, INDEX, site.get, now=clock())
-    assert report.faults == (FileFault(f"{SITE}/2.xml.gz", "http_status: found HTTP 404"),)
-    assert (report.read, report.unchanged, report.failed, report.slugs) == (1, 1, 1, 4)
-    assert store.slug_exists("three")
-
-
-def test_of_a_damaged_file_the_readable_part_is_added_and_nothing_taken(store: Store, site: Site) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    site.put("1.xml", urlset("five", "six")[:-60])
-    report = sync(store, INDEX, site.get, now=clock())
-    assert (report.read, report.failed, report.added, report.removed) == (0, 1, 1, 0)
-    (fault,) = report.faults
-    assert (fault.url, fault.line) == (f"{SITE}/1.xml", 4)
-    assert all(store.slug_exists(slug) for slug in ("one", "two", "five"))
-    site.put("1.xml", urlset("five", "six"))
-    assert sync(store, INDEX, site.get, now=clock()).removed == 2
-
-
-@pytest.mark.parametrize("body", [b"", b"<html/>", urlset(), BOMBS["laughs in a loc"].encode()])
-def test_a_file_without_addresses_is_told_and_what_it_listed_is_kept(store: Store, site: Site, body: bytes) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    site.put("1.xml", body)
-    report = sync(store, INDEX, site.get, now=clock())
-    assert (report.failed, report.slugs, len(report.faults)) == (1, 4, 1)
-
-
-def test_a_file_that_the_sitemap_no_longer_names_is_dropped(store: Store, site: Site) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    site.put("sitemap.xml", index(f"{SITE}/1.xml", f"{SITE}/new.xml"))
-    site.put("new.xml", urlset("three"))
-    report = sync(store, INDEX, site.get, now=clock())
-    assert (report.removed, report.slugs) == (1, 3)
-    assert store.slug_exists("three")
-    assert not store.slug_exists("four")
-
-
-def test_two_sitemaps_of_a_site_or_of_two_are_kept_side_by_side(store: Store, site: Site) -> None:
-    site.put("more.xml", urlset("five"))
-    other = "https://other.example/sitemap.xml"
-    site.files[other] = replace(answer("x", urlset("six")), url=other)
-    for url in (INDEX, f"{SITE}/more.xml", other, INDEX):
-        report = sync(store, url, site.get, now=clock())
-        assert (report.removed, report.faults) == (0, ())
-    assert all(store.slug_exists(slug) for slug in ("one", "four", "five"))
-    assert report.unchanged == 3
-
-
-def test_nothing_is_dropped_after_a_fault(store: Store, site: Site) -> None:
-    sync(store, INDEX, site.get, now=clock())
-    site.put("sitemap.xml", index(f"{SITE}/1.xml", f"{SITE}/2.xml.gz")[:-20])
-    assert sync(store, INDEX, site.get, now=clock()).slugs == 4
-    del site.files[INDEX]
-    assert sync(store, INDEX, site.get, now=clock()).slugs == 4
-
-
-def test_files_elsewhere_are_not_asked_for(store: Store) -> None:
-    elsewhere = [
-        "https://other.example/1.xml",
-        "file:///etc/hostname",
-        "http://ctv.example/1.xml",
-        "https://[bad/1.xml",
-    ]
-    site = Site({"sitemap.xml": index(*elsewhere, f"{SITE}/1.xml"), "1.xml": urlset("one")})
-    report = sync(store, INDEX, site.get, now=clock())
-    assert site.asked == ["sitemap.xml", "1.xml"]
-    assert (report.failed, report.slugs) == (4, 1)
-    assert report.faults[0].message == (
-        "expected a file at https://ctv.example, found another place: it was not asked for"
-    )
-
-
-def test_an_index_that_names_itself_or_goes_too_deep_ends(store: Store) -> None:
-    deep = {f"{n}.xml": index(f"{SITE}/{n + 1}.xml", INDEX, f"{SITE}/{n}.xml") for n in range(10)}
-    site = Site({"sitemap.xml": index(INDEX, f"{SITE}/0.xml"), **deep})
-    report = sync(store, INDEX, site.get, now=clock())
-    assert site.asked == ["sitemap.xml", "0.xml", "1.xml", "2.xml"]
-    assert [fault.message for fault in report.faults] == [
-        "expected at most 3 indexes above it, found more: it was not asked for"
-    ]
-
-
-def test_too_many_files_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sitemap_module, "MAX_FILES", 3)
-    files = {f"{n}.xml": urlset(f"slug-{n}") for n in range(5)}
-    site = Site({"sitemap.xml": index(*(f"{SITE}/{name}" for name in files)), **files})
-    report = sync(store, INDEX, site.get, now=clock())
-    assert (report.read, report.failed, len(site.asked)) == (2, 3, 3)

@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from support.page import PAGE
 from trialscrape.page import Page
 from trialscrape.sources import files as sources
 from trialscrape.sources.files import Files
-from trialscrape.store.store import Fetched, Store
+from trialscrape.store.store import Store
 
 RECORD = trialscrape.parse(PAGE).model_dump_json()
 
@@ -118,7 +119,7 @@ def test_what_is_not_known_to_be_no_page_is_read(name: str, text: str, tmp_path:
 
 def test_a_store_is_read_without_the_files_beside_it(tmp_path: Path) -> None:
     with Store.open(tmp_path / "pages") as store:
-        store.add_page(page_of("https://example.org/study/a"))
+        store.pages.add("https://example.org/study/a", page_of("https://example.org/study/a"))
         make(tmp_path, "pages-journal", text="")
         files = found(tmp_path)
         beside = {path.name for path in tmp_path.iterdir()} - {"pages"}
@@ -202,21 +203,21 @@ def test_files_are_listed_no_earlier_than_they_are_read(tmp_path: Path) -> None:
     assert scandir.call_count == 4
 
 
-def page_of(url: str) -> Fetched:
+def page_of(url: str) -> Page:
     body = PAGE.replace("Institute for Arboreal Medicine", "Институт").encode("cp1251")
     at = datetime(2030, 1, 1, tzinfo=UTC)
-    return Fetched(url, f"{url}?comeFrom=x", at, 200, body, content_type="text/html; charset=windows-1251")
+    return Page(body, "text/html; charset=windows-1251", f"{url}?comeFrom=x", fetched_at=at)
 
 
 def test_a_page_of_a_store_comes_with_its_address_and_content_type(tmp_path: Path) -> None:
     path, url = tmp_path / "pages.db", "https://example.org/study/a"
     with Store.open(path) as store:
-        store.add_page(page_of(url))
-    (saved,) = sources.pages_in(str(path))
-    assert saved == Page(page_of(url).body, "text/html; charset=windows-1251", url, f"{path}!{url}")
-    (outcome,) = trialscrape.parse_files([path])
-    assert outcome.trial
-    assert (outcome.trial.sponsor, outcome.trial.source.url, outcome.trial.warnings) == ("Институт", url, ())
+        store.pages.add(url, page_of(url))
+    (page,) = sources.pages_in(str(path))
+    assert page == replace(page_of(url), file=f"{path}!{url}", url=url)
+    (result,) = trialscrape.parse_files([path])
+    assert result.trial
+    assert (result.trial.sponsor, result.trial.source.url, result.trial.warnings) == ("Институт", url, ())
 
 
 def test_a_file_too_large_for_a_page_is_named_where_it_is_something_else(tmp_path: Path) -> None:

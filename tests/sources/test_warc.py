@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from trialscrape.errors import ArchiveError, MissingWarcioError, StoreError
 from trialscrape.exports.files import FileError
+from trialscrape.exports.warc import export_warc
+from trialscrape.page import Page
 from trialscrape.sources import warc as warc_module
-from trialscrape.sources.warc import ImportReport, MissingWarcioError, export_warc, import_warc
-from trialscrape.store.store import Fetched, Page, Store, StoreError
+from trialscrape.sources.warc import ImportReport, import_warc
+from trialscrape.store.store import Store
 
 pytest.importorskip("warcio", reason="warcio is an optional part: pip install 'trialscrape[warc]'")
 
@@ -38,30 +41,19 @@ def other(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
+def add(store: Store, url: str, body: bytes, *ids: str, at: datetime = NOON, final_url: str | None = None) -> None:
+    store.pages.add(url, Page(body, "text/html", final_url, fetched_at=at), ids=ids)
+
+
 def fill(store: Store) -> None:
-    store.add_page(Fetched(URL, URL, NOON, 200, HTML, '"1"', "a date", "text/html; charset=utf-8"), ids=["NCT99000001"])
-    store.add_page(
-        Fetched(URL, f"{URL}-1", NOON + timedelta(hours=1), 200, HTML + b"changed", content_type="text/html")
-    )
+    first = Page(HTML, "text/html; charset=utf-8", fetched_at=NOON, etag='"1"', last_modified="a date")
+    store.pages.add(URL, first, ids=["NCT99000001"])
+    add(store, URL, HTML + b"changed", at=NOON + timedelta(hours=1), final_url=f"{URL}-1")
     for number in range(3):
-        url = f"{SITE}/study/{number}"
-        store.add_page(Fetched(url, url, NOON, 200, os.urandom(5000), content_type="text/html"), ids=["NCT99000002"])
-    store.add_page(Fetched(f"{SITE}/study/empty", f"{SITE}/study/empty", NOON, 200, b""))
-    text = f"{SITE}/study/text"
-    store.add_page(Fetched(text, text, NOON, 200, b"Walking for Knee Pain", content_type="text/plain; charset=utf-8"))
-
-
-def told(page: Page) -> tuple[object, ...]:
-    return (
-        page.url,
-        page.final_url,
-        page.fetched_at,
-        page.status,
-        page.body,
-        page.etag,
-        page.last_modified,
-        page.content_type,
-    )
+        add(store, f"{SITE}/study/{number}", os.urandom(5000), "NCT99000002")
+    store.pages.add(f"{SITE}/study/empty", Page(b"", fetched_at=NOON))
+    text = Page(b"Walking for Knee Pain", "text/plain; charset=utf-8", fetched_at=NOON)
+    store.pages.add(f"{SITE}/study/text", text)
 
 
 # There and back
@@ -72,10 +64,12 @@ def test_what_is_exported_comes_back(store: Store, other: Store, tmp_path: Path,
     fill(store)
     assert export_warc(store, tmp_path / name) == 7
     report = import_warc(other, tmp_path / name)
-    assert report == ImportReport(7, 0, {"not a response": 1}, ())
-    assert [told(page) for page in other.all_versions()] == [told(page) for page in store.all_versions()]
-    assert other.ids_of(URL) == ("NCT99000001",)
-    assert other.for_id("NCT99000001") is None
+    assert report == ImportReport(7, 0, {"not a response": 1}, [])
+    assert [(kept.url, kept.page, kept.status) for kept in other.pages.all_versions()] == [
+        (kept.url, kept.page, kept.status) for kept in store.pages.all_versions()
+    ]
+    assert other.pages.list_ids(URL) == ("NCT99000001",)
+    assert other.pages.find_matched("NCT99000001", under="") is None
     assert not (tmp_path / f"{name}.part").exists()
 
 
@@ -92,17 +86,16 @@ def test_the_same_store_gives_the_same_bytes(store: Store, other: Store, tmp_pat
 def test_what_is_imported_twice_is_known(store: Store, tmp_path: Path) -> None:
     fill(store)
     export_warc(store, tmp_path / "pages.warc.gz")
-    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 7, {"not a response": 1}, ())
+    assert import_warc(store, tmp_path / "pages.warc.gz") == ImportReport(0, 7, {"not a response": 1}, [])
 
 
 def test_many_records_are_kept_some_at_a_time(store: Store, other: Store, tmp_path: Path) -> None:
     with store.transaction():
         for number in range(450):
-            url = f"{SITE}/study/{number}"
-            store.add_page(Fetched(url, url, NOON, 200, b"%d" % number, content_type="text/html"))
+            add(store, f"{SITE}/study/{number}", b"%d" % number)
     assert export_warc(store, tmp_path / "pages.warc.gz") == 450
     assert import_warc(other, tmp_path / "pages.warc.gz").new == 450
-    assert [page.body for page in other.pages()] == [b"%d" % number for number in range(450)]
+    assert [kept.page.body for kept in other.pages.all_latest()] == [b"%d" % number for number in range(450)]
 
 
 def test_an_empty_store_gives_an_empty_archive(store: Store, tmp_path: Path) -> None:
@@ -113,23 +106,22 @@ def test_a_page_that_is_not_whole_in_the_store_leaves_the_old_archive(store: Sto
     path = tmp_path / "pages.warc.gz"
     path.write_bytes(b"old")
     fill(store)
-    with store.transaction():
-        store._run("UPDATE version SET sha256 = 'other' WHERE version_id = 3")  # noqa: SLF001  # damage
+    store.database.execute("UPDATE version SET sha256 = 'other' WHERE version_id = 3")
     with pytest.raises(StoreError, match="is not what was written"):
         export_warc(store, path)
     assert path.read_bytes() == b"old"
 
 
-def test_an_archive_that_cannot_be_written_is_told(store: Store, tmp_path: Path) -> None:
+def test_an_archive_that_cannot_be_written_is_reported(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "none" / "pages.warc.gz"
     with pytest.raises(FileError) as caught:
         export_warc(store, path)
     assert str(caught.value) == f"cannot write {path}.part: no such file or directory"
 
 
-def test_an_archive_that_is_not_there_is_told(store: Store, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_there_is_reported(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "none.warc.gz"
-    with pytest.raises(StoreError, match="it cannot be read: No such file or directory"):
+    with pytest.raises(ArchiveError, match="it cannot be read: No such file or directory"):
         import_warc(store, path)
 
 
@@ -191,10 +183,10 @@ def test_forms_of_a_response(
     packed: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
     report = import_warc(store, archive(tmp_path / "other.warc.gz", record, packed=packed))
-    assert report == ImportReport(1, 0, {}, ())
-    page = store.latest(URL)
-    assert page is not None
-    assert (page.body, page.fetched_at, page.status) == (HTML, NOON, 200)
+    assert report == ImportReport(1, 0, {}, [])
+    kept = store.pages.latest(URL)
+    assert kept is not None
+    assert (kept.page.body, kept.page.fetched_at, kept.status) == (HTML, NOON, 200)
 
 
 def test_one_gzip_around_all_records(store: Store, tmp_path: Path) -> None:
@@ -225,7 +217,7 @@ def test_other_records_are_counted(store: Store, tmp_path: Path) -> None:
             "neither text/html nor text/plain": 1,
             "content encoding br": 1,
         },
-        (),
+        [],
     )
 
 
@@ -251,14 +243,14 @@ def test_a_large_page_is_skipped(
     monkeypatch.setattr(warc_module, "MAX_BODY", 2000)
     path = archive(tmp_path / "other.warc.gz", record, response(b"small", url=f"{URL}-1"))
     report = import_warc(store, path)
-    assert (report.new, report.faults) == (1, ())
+    assert (report.new, report.faults) == (1, [])
     assert list(report.skipped) == [f"larger than {20 * 1024 * 1024} bytes"]
 
 
 def test_an_older_page_becomes_an_older_version(store: Store, tmp_path: Path) -> None:
-    store.add_page(Fetched(URL, URL, NOON + timedelta(days=1), 200, b"newer"))
+    add(store, URL, b"newer", at=NOON + timedelta(days=1))
     import_warc(store, archive(tmp_path / "other.warc.gz", response()))
-    assert [page.body for page in store.versions(URL)] == [HTML, b"newer"]
+    assert [kept.page.body for kept in store.pages.versions(URL)] == [HTML, b"newer"]
 
 
 # Damage
@@ -284,12 +276,12 @@ HALVES = {
 
 
 @pytest.mark.parametrize(("record", "message"), HALVES.values(), ids=HALVES.keys())
-def test_half_a_page_is_told_and_not_kept(
+def test_half_a_page_is_reported_and_not_kept(
     store: Store, tmp_path: Path, record: tuple[str, str, str, dict[str, str], bytes], message: str
 ) -> None:
     path = archive(tmp_path / "other.warc.gz", record, response(url=f"{URL}-1"))
-    assert import_warc(store, path) == ImportReport(1, 0, {}, (f"{URL}: {message}: the page was not kept",))
-    assert store.latest(URL) is None
+    assert import_warc(store, path) == ImportReport(1, 0, {}, [f"{URL}: {message}: the page was not kept"])
+    assert store.pages.latest(URL) is None
 
 
 def test_a_page_that_its_tool_cut_off_is_skipped(store: Store, tmp_path: Path) -> None:
@@ -298,24 +290,25 @@ def test_a_page_that_its_tool_cut_off_is_skipped(store: Store, tmp_path: Path) -
     assert import_warc(store, path).skipped == {"cut off by the tool that wrote it": 1}
 
 
-def test_bytes_that_are_not_those_of_the_digest_are_told(store: Store, tmp_path: Path) -> None:
+WRONG_DIGEST = f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept"
+
+
+def test_bytes_that_are_not_those_of_the_digest_are_reported(store: Store, tmp_path: Path) -> None:
     path = archive(tmp_path / "other.warc", response(), packed=False)
     path.write_bytes(path.read_bytes().replace(b"Walking for", b"Running for"))
-    assert import_warc(store, path).faults == (
-        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
-    )
+    assert import_warc(store, path).faults == [
+        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept"
+    ]
 
 
-def test_a_payload_that_is_not_the_one_of_its_digest_is_told(store: Store, tmp_path: Path) -> None:
+def test_a_payload_that_is_not_the_one_of_its_digest_is_reported(store: Store, tmp_path: Path) -> None:
     path = archive(tmp_path / "other.warc", response(), response(url=f"{URL}-1"), packed=False)
     data = path.read_bytes()
     right = re.search(rb"WARC-Payload-Digest: sha1:([A-Z2-7]+)", data)
     assert right
     path.write_bytes(data.replace(right[1], b"A" * 32, 1))
     report = import_warc(store, path)
-    assert report.faults == (
-        f"{URL}: expected the bytes that its digest tells of, found others: the page was not kept",
-    )
+    assert report.faults == [WRONG_DIGEST]
     assert report.new == 1
 
 
@@ -334,7 +327,7 @@ def test_a_date_that_cannot_be_costs_one_record(store: Store, tmp_path: Path, da
     [b"X" * 3_000_000, b"X: 1\r\n" * 500_000, b"WARC-Type: " + b"x" * 3_000_000 + b"\r\n\r\n"],
     ids=["no end", "many lines", "a long line"],
 )
-def test_a_head_without_bound_ends_the_reading_and_is_told(store: Store, tmp_path: Path, head: bytes) -> None:
+def test_a_head_without_bound_ends_the_reading_and_is_reported(store: Store, tmp_path: Path, head: bytes) -> None:
     path = archive(tmp_path / "other.warc", response(), packed=False)
     path.write_bytes(path.read_bytes() + b"WARC/1.0\r\n" + head)
     report = import_warc(store, path)
@@ -343,7 +336,7 @@ def test_a_head_without_bound_ends_the_reading_and_is_told(store: Store, tmp_pat
     assert "a head of more than 1,048,576 bytes" in fault
 
 
-def test_a_record_without_its_date_is_told(store: Store, tmp_path: Path) -> None:
+def test_a_record_without_its_date_is_reported(store: Store, tmp_path: Path) -> None:
     path = archive(tmp_path / "other.warc", response(), packed=False)
     path.write_bytes(path.read_bytes().replace(b"WARC-Date", b"WARC-Time"))
     (fault,) = import_warc(store, path).faults
@@ -356,14 +349,14 @@ def test_an_archive_cut_anywhere_gives_what_stands_before(tmp_path: Path, name: 
     whole = tmp_path / name
     export_warc(store, whole)
     source = whole.read_bytes()
-    bodies = [page.body for page in store.all_versions()]
+    bodies = [kept.page.body for kept in store.pages.all_versions()]
     heads = [source.index(b"WARC-Date", 600), source.index(b"\r\n\r\nHTTP/") + 4] if name.endswith("warc") else []
     for part in (*heads, *range(len(source) // 20, len(source) - 4, len(source) // 20)):
         cut = tmp_path / f"cut-{name}"
         cut.write_bytes(source[:part])
         with Store.open(tmp_path / f"{part}.db") as one:
             report = import_warc(one, cut)
-            found = [page.body for page in one.all_versions()]
+            found = [kept.page.body for kept in one.pages.all_versions()]
         assert found == bodies[: report.new]
         assert len(report.faults) == 1
     assert len(found) >= 4
@@ -373,7 +366,7 @@ NONSENSE = {"empty": b"", "text": b"NCT99000001\n", "binary": bytes(range(256)) 
 
 
 @pytest.mark.parametrize("source", NONSENSE.values(), ids=NONSENSE.keys())
-def test_what_is_no_archive_is_told(
+def test_what_is_no_archive_is_reported(
     store: Store, tmp_path: Path, source: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "pages.warc.gz"
@@ -385,14 +378,14 @@ def test_what_is_no_archive_is_told(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_archive_cut_in_a_record_of_no_interest_is_told(store: Store, tmp_path: Path) -> None:
+def test_an_archive_cut_in_a_record_of_no_interest_is_reported(store: Store, tmp_path: Path) -> None:
     path = archive(tmp_path / "other.warc", response(), response(url=f"{SITE}/about"), packed=False)
     path.write_bytes(path.read_bytes()[:-500])
     assert import_warc(store, path) == ImportReport(
         1,
         0,
         {"address not under /study/": 1},
-        ("expected the end of a record, found the end of the file: nothing behind it can be read",),
+        ["expected the end of a record, found the end of the file: nothing after it can be read"],
     )
 
 
@@ -406,13 +399,13 @@ def test_damage_in_the_middle_keeps_what_stands_before(store: Store, other: Stor
     path.write_bytes(source)
     report = import_warc(other, path)
     assert 2 <= report.new < 6
-    assert report.faults[-1].endswith(": nothing behind it can be read")
+    assert report.faults[-1].endswith(": nothing after it can be read")
 
 
 # Without warcio
 
 
-def test_without_warcio_the_way_to_get_it_is_told(
+def test_without_warcio_the_way_to_get_it_is_reported(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "warcio.warcwriter", None)

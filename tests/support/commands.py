@@ -18,7 +18,7 @@ FIELDS = ["id", "outcome", "url", "attempts", "matched_by", "message"]
 
 
 def summary(outcomes: str, requests: int, output: str = "") -> str:
-    """Give the last line of a scrape whose pages are read without doubt."""
+    """Return the last line of a scrape whose pages are read without doubt."""
     places = "pages in trialscrape.db" + (f", records in {output}" if output else "")
     return f"{outcomes}; 0 warnings, 0 unparsed lines, {requests} requests; {places}\n"
 
@@ -37,7 +37,7 @@ def study(number: int) -> Study:
 
 
 STUDIES = tuple(study(number) for number in range(1000, 1012))
-IDS = [each.nct_id for each in STUDIES]
+IDS = [one.nct_id for one in STUDIES]
 UNKNOWN = "NCT99009999"
 
 
@@ -71,16 +71,16 @@ class Runner:
     def __call__(self, *arguments: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
         process = self.start(*arguments, **settings)
-        output, told = process.communicate(stdin.encode(), timeout=60)
-        return subprocess.CompletedProcess(process.args, process.returncode, output.decode(), told.decode())
+        output, messages = process.communicate(stdin.encode(), timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, output.decode(), messages.decode())
 
     def written(self) -> tuple[bytes, bytes]:
-        """Give the records and the outcomes, as bytes."""
+        """Return the records and the outcomes, as bytes."""
         return (self.folder / "trials.jsonl").read_bytes(), (self.folder / "trials.outcomes.jsonl").read_bytes()
 
     def asked(self) -> list[str]:
-        """Give the paths that were asked for, robots.txt left out."""
-        return [path_of(request) for request in self.replica.requests if request.path != "/robots.txt"]
+        """Return the paths that were requested, robots.txt left out."""
+        return [path_of(asked) for asked in self.replica.requests if asked.path != "/robots.txt"]
 
 
 def path_of(request: RecordedRequest) -> str:

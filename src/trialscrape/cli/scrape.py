@@ -12,16 +12,20 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import ends_in_words, fail_usage, printable, progress, tell
-from trialscrape.cli.options import Output, writable
-from trialscrape.errors import TrialscrapeError
+from trialscrape.cli.options import Format, Output, format_of, writable
+from trialscrape.errors import IdFileError, TrialscrapeError
+from trialscrape.exports import formats
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import json_line, outcomes_path, record_line
+from trialscrape.exports.jsonl import json_line, outcomes_path
+from trialscrape.exports.warc import export_warc
 from trialscrape.fetching.fetcher import Fetcher
-from trialscrape.scraping.ids import IdFileError, read_ids
-from trialscrape.scraping.run import Scraped, distinct, go_on, key_of, plans
-from trialscrape.scraping.sitemap import MAX_BYTES, SyncReport, sync
+from trialscrape.results import IdResult, Outcome
+from trialscrape.scraping.ids import normalize_ids, read_ids
+from trialscrape.scraping.index import SyncReport, sync_index
+from trialscrape.scraping.run import plan, resume, run_key
+from trialscrape.scraping.sitemap import MAX_BYTES
 from trialscrape.settings import Settings
-from trialscrape.sources.warc import export_warc, import_warc
+from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
@@ -40,19 +44,20 @@ Contact = Annotated[
 
 
 def scrape(  # noqa: PLR0913  a command has as many options as it needs
-    asked: Annotated[
+    ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID|URL]…", help="NCT ids, or addresses or slugs of study pages.")
     ] = None,
     *,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to take ids from; may be repeated."),
+        typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to read ids from; may be repeated."),
     ] = None,
     column: Annotated[
         str | None,
         typer.Option("--column", metavar="NAME", help="The column of a CSV file; default 'NCT Number' or 'nct_id'."),
     ] = None,
     output: Output = None,
+    format_: Format = None,
     store: StoreFile = DEFAULT_STORE,
     site: Site = None,
     registry: Registry = None,
@@ -64,18 +69,18 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         str | None, typer.Option("--max-age", metavar="AGE", help="Take younger pages from the store; default 7d.")
     ] = None,
     contact: Contact = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be asked of whom.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the planned requests without sending any.")] = False,
 ) -> None:
     """Fetch the study pages of NCT ids politely, keep them, and write one record a page.
 
-    With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in the order asked. A run that was
-    stopped is continued by the same command.
+    With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in their order. The same command
+    resumes a run that was stopped.
     """
-    settings = settings_of(
+    settings = make_settings(
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
-    listed = [nct_id for name in inputs or [] for nct_id in _listed_ids(name, column)]
-    ids = distinct([*(asked or []), *listed])
+    listed = [nct_id for name in inputs or [] for nct_id in _read_id_file(name, column)]
+    ids = normalize_ids([*(ids or []), *listed])
     if not ids:
         fail_usage("expected NCT ids, or -i with a file that has some; found none")
     if dry_run:
@@ -83,8 +88,9 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         return
     rows_file = outcomes_path(output) if output else None
     _refuse_overwriting((output, rows_file), store, *[Path(name) for name in inputs or [] if name != "-"])
+    chosen = format_of(output, format_)
     with ends_in_words(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
-        failed = _run(ids, opened, settings, output, rows_file)
+        failed = _run(ids, opened, settings, output, chosen)
     if failed:
         raise typer.Exit(1)
 
@@ -94,31 +100,32 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
     with ends_in_words(), ExitStack() as stack:
         store = stack.enter_context(Store.open(path, lock=False)) if path.exists() else None
         valid = False
-        for plan in plans(ids, store, settings):
-            print(printable(plan.text))
-            valid = valid or plan.valid
+        for planned in plan(ids, store, settings):
+            print(printable(planned.text))
+            valid = valid or planned.valid
     if not valid:
         raise typer.Exit(1)
 
 
-def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, rows_file: Path | None) -> int:
+def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, chosen: formats.Format) -> int:
     tally: Counter[str] = Counter()
+    rows_file = outcomes_path(output) if output else None
     with ExitStack() as stack:
         rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
         records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
+        write = stack.enter_context(chosen.open(records))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         task = bar.add_task("ids", total=len(ids))
-        for scraped in go_on(ids, store, settings):
-            _count(tally, scraped)
+        for result in resume(ids, store, settings):
+            _count(tally, result)
             speed = bar.tasks[task].speed or 0  # ids a second, lately
-            told = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
-            bar.update(task, advance=1, description=told)
-            if scraped.trial:
-                records.write(record_line(scraped.trial) + b"\n")
+            description = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
+            bar.update(task, advance=1, description=description)
+            if result.trial:
+                write(result.trial, result.record)
             if rows:
-                rows.write(json_line(scraped.row()) + b"\n")
-        records.flush()
-    store.end_run(key_of(ids, settings))
+                rows.write(json_line(result.row()) + b"\n")
+    store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
     sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
     places = f"pages in {store.path}" + (f", records in {output}" if output else "")
@@ -129,26 +136,26 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
 _SUMS = frozenset({"records", "failed", "warnings", "unparsed lines", "requests"})
 
 
-def _count(tally: Counter[str], scraped: Scraped) -> None:
-    tally[scraped.outcome] += 1
-    tally["requests"] += scraped.attempts
-    tally["records"] += scraped.trial is not None
-    tally["failed"] += scraped.trial is None or scraped.outcome == "stale"
-    if scraped.trial:
-        tally["warnings"] += len(scraped.trial.warnings)
-        tally["unparsed lines"] += len(scraped.trial.unparsed)
-    if scraped.message:
-        tell(f"{scraped.id}: {scraped.outcome}: {scraped.message}")
+def _count(tally: Counter[str], result: IdResult) -> None:
+    tally[result.outcome] += 1
+    tally["requests"] += result.attempts
+    tally["records"] += result.trial is not None
+    tally["failed"] += result.trial is None or result.outcome is Outcome.STALE
+    if result.trial:
+        tally["warnings"] += len(result.trial.warnings)
+        tally["unparsed lines"] += len(result.trial.unparsed)
+    if result.message:
+        tell(f"{result.id}: {result.outcome}: {result.message}")
 
 
 @index.command("sync")
 def index_sync(
     *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
 ) -> None:
-    """Read the sitemaps that robots.txt names into the store; a sync that was stopped is continued."""
-    settings = settings_of(site=site, rate=rate, contact=contact)
+    """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
+    settings = make_settings(site=site, rate=rate, contact=contact)
     with (
-        ends_in_words("the same command goes on where it was"),
+        ends_in_words("the same command resumes it"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
         progress() as bar,
@@ -160,37 +167,37 @@ def index_sync(
         task = bar.add_task("sitemaps", total=None)
         failed = 0
         for url in robots.sitemaps:
-            report = sync(
-                opened,
+            report = sync_index(
+                opened.slugs,
                 url,
                 lambda file, validators: fetcher.get(file, validators=validators, limit=MAX_BYTES),
                 now=lambda: datetime.now(UTC),
                 study_path=settings.study_path,
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
             )
-            failed += report.failed
-            _tell_report(url, report)
+            failed += len(report.faults)
+            _report_sync(url, report)
     if failed:
         raise typer.Exit(1)
 
 
-def _tell_report(url: str, report: SyncReport) -> None:
+def _report_sync(url: str, report: SyncReport) -> None:
     for fault in report.faults:
         tell(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
     files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
     addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
-    tell(f"{url}: {files}, {report.failed:,} failed; {addresses}")
+    tell(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
 
 
 @index.command("status")
 def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
-    """Tell the size and the age of the index."""
+    """Print the size and the age of the index."""
     with ends_in_words(), Store.open(store, lock=False) as opened:
-        status = opened.index_status()
+        status = opened.slugs.status()
     print(f"addresses  {status.slugs:,} in {status.shards:,} files")
     print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
     if status.unfinished_since:
-        print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` goes on with it")
+        print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` resumes it")
 
 
 @store_commands.command("export")
@@ -207,12 +214,12 @@ def store_export(
 
 @store_commands.command("import")
 def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
-    """Take the study pages of a WARC file into the store."""
-    with ends_in_words("the same command goes on with it"), Store.open(store) as opened:
+    """Read the study pages of a WARC file into the store."""
+    with ends_in_words("the same command continues it"), Store.open(store) as opened:
         report = import_warc(opened, path)
     for fault in report.faults:
-        tell(str(fault))
-    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in report.skipped.items())
+        tell(fault)
+    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
     tell(f"{report.new:,} pages new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)
@@ -227,24 +234,23 @@ def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Pa
             fail_usage(f"expected another file to write than to read, found {output} for both")
 
 
-def settings_of(**given: object) -> Settings:
-    """Take the options that were given, the environment for the rest, and the defaults for what is left."""
+def make_settings(**options: object) -> Settings:
+    """Make the settings of the options, the environment, and the defaults, in this order of precedence."""
     try:
-        return Settings.from_environment(
-            os.environ, **{name: value for name, value in given.items() if value is not None}
-        )
+        chosen = {name: value for name, value in options.items() if value is not None}
+        return Settings.from_environment(os.environ, **chosen)
     except TrialscrapeError as error:
         fail_usage(str(error))
 
 
-def _listed_ids(name: str, column: str | None) -> list[str]:
-    """Read the ids of a file or of stdin, and say how many there are and where they stood."""
+def _read_id_file(name: str, column: str | None) -> list[str]:
+    """Read the ids of a file or of stdin, and report how many there are and where they stood."""
     try:
-        found = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
+        id_list = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
     except OSError as error:
         fail_usage(f"cannot read {name}: {error.strerror}")
     except IdFileError as error:
         fail_usage(f"{name}: {error}")
-    place = f"in column {found.column!r}" if found.column else "in its text"
-    tell(f"{name}: {len(found.ids):,} ids {place}")
-    return found.ids
+    place = f"in column {id_list.column!r}" if id_list.column else "in its text"
+    tell(f"{name}: {len(id_list.ids):,} ids {place}")
+    return id_list.ids

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.registry.mapping import FIELDS, RegistryAnswer, read_answer, read_list
 from trialscrape.settings import Settings
-from trialscrape.store.store import KeptAnswer, Store
+from trialscrape.store.runs import KeptAnswer
+from trialscrape.store.store import Store
 
 MAX_ADDRESS = 8_000
 """Characters of an address; many servers refuse a request line of more than 8,192 bytes."""
@@ -61,21 +62,21 @@ class LookAhead:
         with self._turn:
             while self._is_open(nct_id) and (ids := next(self._lists, ())):
                 self._request_list(ids)
-            kept = self._store.kept_answer(self._run_key, nct_id)
+            kept = self._store.runs.find_answer(self._run_key, nct_id)
             attempts = kept.attempts if kept else self._unlisted.pop(nct_id, 0)
         if kept and kept.answer:
             return _KEPT.validate_json(kept.answer)
         answer = look_up(self._fetcher, self._settings, nct_id)
         answer = replace(answer, attempts=answer.attempts + attempts)
         if answer.status == "found":
-            self._store.keep_answers(self._run_key, [_dump(answer)])
+            self._store.runs.keep_answers(self._run_key, [_dump(answer)])
         return answer
 
     def _is_open(self, nct_id: str) -> bool:
         """Tell whether an id still has to be requested in a list."""
-        if nct_id in self._unlisted or self._store.is_known(nct_id):
+        if nct_id in self._unlisted or self._store.pages.has_match(nct_id):
             return False
-        return self._store.kept_answer(self._run_key, nct_id) is None
+        return self._store.runs.find_answer(self._run_key, nct_id) is None
 
     def _request_list(self, ids: tuple[str, ...]) -> None:
         """Request a list of ids, and keep what the registry says of each. The requests count for the first."""
@@ -88,7 +89,7 @@ class LookAhead:
         if listed is None:
             self._unlisted |= attempts
             return
-        self._store.keep_answers(
+        self._store.runs.keep_answers(
             self._run_key,
             [
                 _dump(replace(listed[nct_id], attempts=attempts[nct_id], url=self._settings.registry_url(nct_id)))

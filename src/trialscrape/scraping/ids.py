@@ -1,4 +1,4 @@
-"""What a user asks for, from files: a list, a CSV file of the registry, or any text with NCT ids in it."""
+"""The ids that a user asks for: from a list, a CSV file of the registry, or any text with NCT ids in it."""
 
 import csv
 import io
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from trialscrape.errors import TrialscrapeError
+from trialscrape.addresses import drop_referrer, mask_passwords
+from trialscrape.errors import IdFileError
 
 _LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9][A-Za-z0-9]*", re.IGNORECASE)
 _ID_COLUMNS = ("nct number", "nct_id")
@@ -14,12 +15,8 @@ _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-
 _DELIMITERS = ",;\t"
 
 
-class IdFileError(TrialscrapeError):
-    """A file of ids that cannot be read; the message says why and what to do."""
-
-
 class IdList(NamedTuple):
-    """The ids of a file, and where in it they stood: in a column, or anywhere in its text."""
+    """The ids of a file, and the name of their column; None where they stood anywhere in its text."""
 
     ids: list[str]
     column: str | None
@@ -28,52 +25,57 @@ class IdList(NamedTuple):
 def read_ids(data: bytes, *, column: str | None = None) -> IdList:
     """Read the ids of a file.
 
-    A CSV file with a column `NCT Number` or `nct_id` gives what stands in it, so that ids in its other columns are not
-    taken. Any other text gives every line that is an address, and from the other lines what looks like an NCT id.
+    A CSV file with a column `NCT Number` or `nct_id` gives the values of that column only. Any other text gives every
+    line that is an address, and from the other lines what looks like an NCT id.
 
     Args:
         data: The file: UTF-8, UTF-16 with a byte order mark, or windows-1252, as Excel writes them.
-        column: Take this column of a CSV file.
+        column: Read this column of a CSV file.
 
     Returns:
-        The ids as they stand there, each once, malformed ones too; lines and cells that begin with `#` are left out.
+        The ids as written, each once, malformed ones too; lines and cells that begin with `#` are left out.
 
     Raises:
         IdFileError: The file is an Excel workbook, has no such column, or is no text.
     """
     text = _decode(data)
-    header, rows = _table(text)
+    header, rows = _read_table(text)
     wanted = _ID_COLUMNS if column is None else (column.lower(),)
-    named = [place for place, name in enumerate(header) if name.lower() in wanted]
-    if not named and column is not None:
+    columns = [place for place, name in enumerate(header) if name.lower() in wanted]
+    if not columns and column is not None:
         raise IdFileError(f"expected a column {column!r}, found {', '.join(map(repr, header)) or 'none'}")
-    if not named:
+    if not columns:
         return IdList(extract_ids(text), None)
-    cells = (row[named[0]].strip() for row in rows if len(row) > named[0])
-    return IdList(_distinct(cell for cell in cells if not cell.startswith("#")), header[named[0]])
+    cells = (row[columns[0]].strip() for row in rows if len(row) > columns[0])
+    return IdList(_drop_repeats(cell for cell in cells if not cell.startswith("#")), header[columns[0]])
 
 
 def extract_ids(text: str) -> list[str]:
-    """Take from a text each line that is an address, and from every other line what looks like an NCT id.
+    """Extract each line that is an address, and from every other line what looks like an NCT id.
 
-    An id with a digit too few or too many is taken too, so that it is reported. Lines that begin with `#` are left out.
+    Malformed ids are included, so that they are reported. Lines that begin with `#` are left out.
     """
-    found: list[str] = []
+    ids: list[str] = []
     for line in text.removeprefix("\ufeff").splitlines():
         entry = line.strip()
         if entry.startswith(("http://", "https://")):
-            found.append(entry)
+            ids.append(entry)
         elif not entry.startswith("#"):
-            found += _LIKE_NCT_ID.findall(entry)
-    return _distinct(found)
+            ids += _LIKE_NCT_ID.findall(entry)
+    return _drop_repeats(ids)
 
 
-def is_like_nct_id(text: str) -> bool:
-    """Tell whether a text looks like an NCT id, be it in small letters or with a wrong number of digits."""
-    return bool(_LIKE_NCT_ID.fullmatch(text))
+def normalize_ids(ids: Iterable[str]) -> list[str]:
+    """Normalize what a user asks for, and leave out repetitions.
+
+    Blanks around it, small letters of an id, and the `comeFrom` of an address do not count. A password in an address is
+    masked, so that it is neither shown nor kept.
+    """
+    stripped = (drop_referrer(mask_passwords(nct_id.strip())) for nct_id in ids)
+    return _drop_repeats(nct_id.upper() if _LIKE_NCT_ID.fullmatch(nct_id) else nct_id for nct_id in stripped)
 
 
-def _distinct(ids: Iterable[str]) -> list[str]:
+def _drop_repeats(ids: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(nct_id for nct_id in ids if nct_id))
 
 
@@ -89,8 +91,8 @@ def _decode(data: bytes) -> str:
         raise IdFileError(f"expected text, found other bytes at {error.start:,}: save the file as UTF-8") from None
 
 
-def _table(text: str) -> tuple[list[str], Iterable[list[str]]]:
-    """Read a text as CSV, with the delimiter that its first line holds most often: header and rows."""
+def _read_table(text: str) -> tuple[list[str], Iterable[list[str]]]:
+    """Read a text as CSV, with the most frequent delimiter of its first line; return header and rows."""
     first = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

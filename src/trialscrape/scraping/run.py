@@ -1,144 +1,116 @@
-"""NCT ids to outcomes: the loop over store, registry, candidates and match.
+"""NCT ids to results: each id is searched in the store, at the registry, and at the addresses that its titles give.
 
-Each id is a small program (`_look_up`) that asks for one thing at a time and ends in an outcome. The loop runs a few of
-them side by side: what they ask of the network is done in threads, everything else in one.
+Some ids are searched side by side, each in a thread. The fetcher limits the requests in flight, and threads take turns
+at the store. For each id the store is written
+
+- before its page is parsed: the page, how the run got it, and that it is being parsed. This survives the end of the
+  process, so a resumed run does not fetch the page again and knows it if parsing it ended the process;
+- at its end: the match, the outcome and the record. This waits for the disk, and what was written before waits with it,
+  so all of it is safe before the result is reported.
 """
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from trialscrape.addresses import drop_referrer, mask_passwords
+from trialscrape.addresses import drop_referrer
 from trialscrape.engines import parse
 from trialscrape.errors import PageError
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.fetching.responses import Response, Validators
-from trialscrape.page import Match as PageMatch
+from trialscrape.page import Match, Page
 from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.client import LookAhead
 from trialscrape.registry.mapping import RegistryAnswer
-from trialscrape.scraping.ids import is_like_nct_id
-from trialscrape.scraping.resolve import (
-    MOST_CANDIDATES,
-    candidates,
-    duplicates,
-    explain_mismatch,
-    match_page,
-    same_title,
-    shortened,
-)
+from trialscrape.results import IdResult, Outcome
+from trialscrape.scraping.candidates import MOST_CANDIDATES, list_candidates, list_duplicates
+from trialscrape.scraping.ids import normalize_ids
+from trialscrape.scraping.matching import explain_mismatch, has_same_title, match_page, quote_title
 from trialscrape.settings import Settings
-from trialscrape.store.store import Fetched as Fresh
-from trialscrape.store.store import Match, Note, Page, Row, Store, run_key
-
-T = TypeVar("T")
-Steps = Generator[Callable[[], Any], Any, T]
-"""A program: yields what is to be asked of the network, is sent the answer, and returns its result."""
+from trialscrape.store.pages import PageVersion
+from trialscrape.store.runs import FinishedId, PageNote
+from trialscrape.store.store import Store
 
 _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
-_MAY_PASS = frozenset({"rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots", "stale"})
+_MAY_PASS = frozenset(
+    {
+        Outcome.RATE_LIMITED,
+        Outcome.TIMEOUT,
+        Outcome.NETWORK_ERROR,
+        Outcome.SERVER_ERROR,
+        Outcome.BLOCKED_BY_ROBOTS,
+        Outcome.STALE,
+    }
+)
 _TOO_LONG = 20.0  # seconds to parse a page
-_FORGOTTEN_AFTER = timedelta(days=1)  # an interrupted run, unless pages may be older than that
-_LOOK_AHEAD = 4  # ids begun for each request in flight, so that a slow one does not hold up the others
-
-
-@dataclass(frozen=True, slots=True)
-class Scraped:
-    """What became of one id.
-
-    Attributes:
-        id: As asked: an NCT id, or the address or slug that was given instead.
-        outcome: One of those in docs/scrape.md; `new`, `changed`, `unchanged`, `cached` and `stale` have a record.
-        url: The page's address, or the last that was tried; None where none was.
-        attempts: How many requests were sent for it, retries and redirects included, robots.txt not. A list of ids that
-            the registry was asked for counts for the first of them.
-        matched_by: How the page was matched to the id: as `store.Match` says, or `address` where an address was given.
-        message: What is to be told; None where all is well.
-        trial: The record, where there is one.
-    """
-
-    id: str
-    outcome: str
-    url: str | None = None
-    attempts: int = 0
-    matched_by: str | None = None
-    message: str | None = None
-    trial: Trial | None = None
-
-    def row(self) -> dict[str, object]:
-        """Give everything but the record, in the order of the outcomes file."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "trial"}
-
-
-def distinct(asked: Iterable[str]) -> list[str]:
-    """Normalize what was asked for, and leave out what was asked before.
-
-    Blanks around it, small letters of an id, and how a visitor came to an address (`comeFrom`) do not count. A password
-    in an address is masked, so that it is shown and kept nowhere.
-    """
-    stripped = (drop_referrer(mask_passwords(each.strip())) for each in asked)
-    return list(dict.fromkeys(each.upper() if is_like_nct_id(each) else each for each in stripped if each))
+_RESUME_WITHIN = timedelta(days=1)  # an interrupted run, unless pages may be older than that
+_IDS_PER_REQUEST = 4  # ids in flight for each request in flight, so that a slow one does not hold up the others
 
 
 def scrape(
-    asked: Iterable[str], *, store: Store | str | Path = "trialscrape.db", settings: Settings | None = None
-) -> Iterator[Scraped]:
+    ids: Iterable[str], *, store: Store | str | Path = "trialscrape.db", settings: Settings | None = None
+) -> Iterator[IdResult]:
     """Fetch the study pages of some ids politely, keep them, and read them.
 
     Args:
-        asked: NCT ids, or addresses or slugs of study pages; each is looked up once.
+        ids: NCT ids, or addresses or slugs of study pages; each is searched once.
         store: Where pages are kept: an open store, or its file, which is made where it is missing.
         settings: Rate, limits and where the site is; the defaults where None.
 
     Yields:
-        One outcome for each, in the order asked. Nothing that the network does is raised. A run that did not come to
-        its end is gone on with by the same call.
+        One result for each, in the order of the ids. Nothing that the network does is raised. The same call resumes a
+        run that was interrupted.
 
     Raises:
         StoreError: The store cannot be opened, read or written.
     """
-    if isinstance(asked, str):
-        raise TypeError(f"expected a list of ids, found one: pass [{asked!r}]")
-    asked, settings = distinct(asked), settings or Settings()
+    if isinstance(ids, str):
+        raise TypeError(f"expected a list of ids, found one: pass [{ids!r}]")
+    ids, settings = normalize_ids(ids), settings or Settings()
     with ExitStack() as stack:
-        kept = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
-        yield from go_on(asked, kept, settings)
-        kept.end_run(key_of(asked, settings))
+        opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
+        yield from resume(ids, opened, settings)
+        opened.runs.end(run_key(ids, settings))
 
 
-def key_of(asked: list[str], settings: Settings) -> str:
-    """Name a run: what is asked, and of whom."""
-    return run_key([settings.site, settings.registry, *asked])
+def run_key(ids: Iterable[str], settings: Settings) -> str:
+    """Return the key of a run: a hash of its ids, in their order, and of the hosts."""
+    return hashlib.sha256(json.dumps([settings.site, settings.registry, *ids]).encode()).hexdigest()
 
 
-def go_on(asked: list[str], store: Store, settings: Settings) -> Iterator[Scraped]:
-    """Do what `scrape` does, but leave it to the caller to end the run when the outcomes are safe."""
-    key = key_of(asked, settings)
+def resume(ids: list[str], store: Store, settings: Settings) -> Iterator[IdResult]:
+    """Begin or resume the run of some ids like `scrape`; the caller ends the run when the results are safe."""
+    key = run_key(ids, settings)
     now = _now()
-    store.begin_run(key, now, not_before=now - max(settings.max_age, _FORGOTTEN_AFTER))
-    done = store.finished(key, without={*_MAY_PASS, "cached"})  # what is young enough may have changed
-    with ThreadPoolExecutor(settings.concurrency, "trialscrape") as pool, Fetcher(settings) as fetcher:
-        ids = (each for each in asked if each not in done and _NCT_ID.fullmatch(each))
-        run = _Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, ids))
-        programs = (
-            _again(run, done[each]) if each in done else _finish(run, each, position)
-            for position, each in enumerate(asked)
-        )
-        yield from _side_by_side(programs, pool, settings.concurrency * _LOOK_AHEAD)
+    store.runs.begin(key, now, not_before=now - max(settings.max_age, _RESUME_WITHIN))
+    finished = store.runs.list_finished(key, without={*_MAY_PASS, Outcome.CACHED})  # a cached page may be old by now
+    in_flight = settings.concurrency * _IDS_PER_REQUEST
+    with ThreadPoolExecutor(in_flight, "trialscrape") as pool, Fetcher(settings) as fetcher:
+        unfinished = (nct_id for nct_id in ids if nct_id not in finished and _NCT_ID.fullmatch(nct_id))
+        run = Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, unfinished))
+        futures: deque[Future[IdResult]] = deque()
+        for position, nct_id in enumerate(ids):
+            if nct_id in finished:
+                futures.append(pool.submit(replay, run, finished[nct_id]))
+            else:
+                futures.append(pool.submit(scrape_one, run, nct_id, position))
+            if len(futures) == in_flight:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
 
 
 class Plan(NamedTuple):
@@ -148,34 +120,27 @@ class Plan(NamedTuple):
     valid: bool
 
 
-def plans(asked: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
-    """Tell the requests that a run would send: one plan for each id, and one for all before them."""
+def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
+    """Describe the requests that a run would send: one plan for each id, after one for all of them."""
     yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
-    for each in asked:
-        known = store.for_id(each, under=settings.study_url("")) if store else None
-        address = known.page.url if known else _address(each, settings)
-        kept = store.latest(address) if store and address else None
+    for nct_id in ids:
+        matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None
+        url = matched[0].url if matched else _find_address(nct_id, settings)
+        kept = store.pages.latest(url) if store and url else None
         if kept and _is_young(kept, settings):
-            yield Plan(f"{each}: nothing, {address} is kept and young enough", valid=True)
-        elif address:
-            yield Plan(f"{each}: GET {address}{' if it changed' if kept else ''}", valid=True)
-        elif _NCT_ID.fullmatch(each):
+            yield Plan(f"{nct_id}: nothing, {url} is kept and young enough", valid=True)
+        elif url:
+            yield Plan(f"{nct_id}: GET {url}{' if it changed' if kept else ''}", valid=True)
+        elif _NCT_ID.fullmatch(nct_id):
             pages = f"{settings.study_url('')}… by its titles"
-            yield Plan(f"{each}: {settings.registry} in a list with others, then GET {pages}", valid=True)
+            yield Plan(f"{nct_id}: {settings.registry} in a list with others, then GET {pages}", valid=True)
         else:
-            yield Plan(f"{each}: nothing, it is no id, address or slug", valid=False)
-
-
-def _address(asked: str, settings: Settings) -> str | None:
-    """Give the address that was asked for instead of an id, if one was."""
-    if asked.startswith(settings.study_url("")):
-        return asked
-    return settings.study_url(asked) if _SLUG.fullmatch(asked) else None
+            yield Plan(f"{nct_id}: nothing, it is no id, address or slug", valid=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """What all look-ups of a run share."""
+class Run:
+    """What all searches of a run share."""
 
     key: str
     store: Store
@@ -185,226 +150,275 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _Job:
-    program: Steps[Scraped]
-    future: "Future[Any] | None" = None
-    scraped: Scraped | None = None
+class Search:
+    """What the search for the page of one id has done so far.
 
-    def step(self, pool: ThreadPoolExecutor) -> None:
-        """Hand the last answer in, and what is asked for next to the threads."""
-        try:
-            self.future = pool.submit(self.program.send(self.future.result() if self.future else None))
-        except StopIteration as end:
-            self.future, self.scraped = None, end.value
+    Attributes:
+        nct_id: The id, or the address or slug that was given instead.
+        url: The page's address, or the last one tried.
+        attempts: Requests by address.
+        matched: The page version that was matched, and how.
+        parsed: The page versions that were parsed, and that the store still has as being parsed.
+    """
 
+    nct_id: str
+    url: str | None = None
+    attempts: dict[str, int] = field(default_factory=dict)
+    matched: tuple[int, Match] | None = None
+    parsed: list[int] = field(default_factory=list)
 
-def _side_by_side(programs: Iterable[Steps[Scraped]], pool: ThreadPoolExecutor, most: int) -> Iterator[Scraped]:
-    """Run at most so many programs at a time, and give their results in the order of the programs."""
-    waiting = iter(programs)
-    jobs: deque[_Job] = deque()
-    while True:
-        for program in islice(waiting, most - len(jobs)):
-            jobs.append(_Job(program))
-            jobs[-1].step(pool)
-        if not jobs:
-            return
-        if jobs[0].scraped is None:
-            wait([job.future for job in jobs if job.future], return_when=FIRST_COMPLETED)
-            for job in jobs:
-                if job.future and job.future.done():
-                    job.step(pool)
-        while jobs and (scraped := jobs[0].scraped):
-            jobs.popleft()
-            yield scraped
+    def end(
+        self, outcome: Outcome, *, matched_by: str | None = None, message: str | None = None, trial: Trial | None = None
+    ) -> IdResult:
+        """Return the result of the search."""
+        attempts = sum(self.attempts.values())
+        return IdResult(self.nct_id, outcome, self.url, attempts, matched_by, message or None, trial)
 
 
-def _again(run: _Run, position: int) -> Steps[Scraped]:
-    """Give the outcome of an id that an earlier, interrupted go at this run has finished."""
-    yield from ()  # it asks for nothing
-    row = run.store.row(run.key, position)
-    return Scraped(**json.loads(row.outcome), trial=Trial.model_validate_json(row.record) if row.record else None)
+class NoRecord(Exception):  # it ends a search and never leaves this module
+    """The search ends without a record."""
 
-
-def _finish(run: _Run, asked: str, position: int) -> Steps[Scraped]:
-    """Look an id up and record its end, durably, before anybody hears of it."""
-    look_up = _LookUp(run, asked)
-    scraped = yield from look_up.up()
-    record = scraped.trial.model_dump_json() if scraped.trial else None
-    with run.store.transaction():  # one with the other: an id that is known but not done would be told as another
-        if look_up.matched:
-            run.store.set_match(asked, *look_up.matched)
-        run.store.finish(run.key, Row(position, asked, json.dumps(scraped.row()), record))
-        if scraped.outcome not in _MAY_PASS:
-            run.store.drop_answer(run.key, asked)
-    return scraped
-
-
-class _LookUp:
-    """The search for the page of one id, and what is known of it so far."""
-
-    def __init__(self, run: _Run, asked: str) -> None:
-        self.asked = asked
-        self.key, self.store, self.settings, self.fetcher = run.key, run.store, run.settings, run.fetcher
-        self.look_ahead = run.look_ahead
-        self.url: str | None = None
-        self.sent: dict[str, int] = {}  # requests by address
-        self.matched: tuple[str, Match] | None = None  # an address, and how its page was matched
-        self.fault: Scraped | None = None  # the end of a look-up whose page could not be fetched
-
-    def up(self) -> Steps[Scraped]:
-        """Look in the store, then at the addresses that the registry's titles give."""
-        if address := _address(self.asked, self.settings):
-            return (yield from self.given(address))
-        if not _NCT_ID.fullmatch(self.asked):
-            expected = "expected NCT and 8 digits, or the address or slug of a study page"
-            return self.ends("invalid_id", message=f"{expected}, found {self.asked!r}")
-        if known := (yield from self.known()):
-            return known
-        answer: RegistryAnswer = yield partial(self.look_ahead.look_up, self.asked)
-        self.sent[answer.url] = answer.attempts
-        if answer.status == "not_found":
-            return self.ends("not_found", message=answer.message)
-        if answer.status == "error":
-            return self.ends(_failure(answer.result), message=answer.message)
-        return (yield from self.resolved(answer))
-
-    def ends(
-        self, outcome: str, *, matched_by: str | None = None, message: str | None = None, trial: Trial | None = None
-    ) -> Scraped:
-        attempts = sum(self.sent.values())
-        return Scraped(self.asked, outcome, self.url, attempts, matched_by, message or None, trial)
-
-    def given(self, address: str) -> Steps[Scraped]:
-        """Take the page at an address that the user gave."""
-        found = yield from self.page(address)
-        if isinstance(found, Scraped):
-            return found
-        if found is None:
-            return self.ends("unresolved", message=f"expected a study page at {address}, found that there is none")
-        return self.ends(found.how, matched_by="address", message=self.told(found), trial=found.trial)
-
-    def known(self) -> Steps[Scraped | None]:
-        """Take the page that the store knows to be the id's, if it is still there and still says so."""
-        known = self.store.for_id(self.asked, under=self.settings.study_url(""))
-        if known is None:
-            return None
-        found = yield from self.page(known.page.url)
-        if found is None or isinstance(found, Scraped):
-            return found
-        same = found.page.version_id == known.page.version_id
-        match = known.match if same else match_page(found.trial, self.asked)
-        return self.accept(found, match) if match else None
-
-    def resolved(self, answer: RegistryAnswer) -> Steps[Scraped]:
-        """Try the candidates, one after the other, until one is matched."""
-        wrong = []
-        slugs = candidates(answer, self.store, length=self.settings.title_length)
-        for slug in slugs:  # which may grow meanwhile
-            found = yield from self.page(self.settings.study_url(slug))
-            if isinstance(found, Scraped):
-                return found
-            if found is None:
-                continue
-            if match := match_page(found.trial, self.asked, answer):
-                return self.accept(found, match, answer.message)
-            if found.how == "stale" and self.fault:
-                return self.fault
-            wrong.append(f"{self.url} {explain_mismatch(found.trial, answer)}")
-            if same_title(found.trial, answer):
-                further = [each for each in duplicates(slug, self.store) if each not in slugs]
-                slugs += further[: MOST_CANDIDATES - len(slugs)]
-        if wrong:
-            return self.ends("mismatch", message=f"expected the page of {self.asked}, found others: {'; '.join(wrong)}")
-        return self.ends("unresolved", message=self.unresolved_message(answer, len(slugs)))
-
-    def unresolved_message(self, answer: RegistryAnswer, tried: int) -> str:
-        """Say what was looked for in vain, and what to do."""
-        do = f"find the study on {self.settings.site} and give its address"
-        if not tried:
-            return f"expected a title that an address can be made of, found {shortened(answer.brief_title)}; {do}"
-        if not self.store.index_status().slugs:
-            do = f"run `trialscrape index sync --store {self.store.path}` first, or {do}"
-        return f"expected a page at one of {tried} addresses made of the registry's titles, found none; {do}"
-
-    def accept(self, found: "_Found", match: Match, message: str | None = None) -> Scraped:
-        """Keep the match, and end with the record."""
-        self.matched = (found.page.url, match)
-        trial = with_matched_id(found.trial, PageMatch(match.matched_by, match.nct_id))
-        if match.matched_by == "current_nct_id":
-            message = f"{self.asked} is an old id; the registry's current one is {trial.nct_id}"
-        message = "; ".join(filter(None, (message, self.told(found))))
-        return self.ends(found.how, matched_by=match.matched_by, message=message, trial=trial)
-
-    def told(self, found: "_Found") -> str:
-        """Say why a page was used that is older than wanted, and of when it is."""
-        if found.how != "stale" or self.fault is None:
-            return ""
-        return f"{self.fault.message}; the page that was checked on {found.page.checked_at:%Y-%m-%d} is used"
-
-    def page(self, url: str) -> Steps["_Found | Scraped | None"]:
-        """Get a page from the store or the site; None where the site has none."""
-        self.url = url
-        noted = self.store.noted(self.key, self.asked, url)
-        kept = self.store.latest(url)
-        if noted and kept:
-            self.sent[url] = noted.attempts
-            return self.found(noted.how, kept)
-        if url in self.sent:
-            return None  # it was gone a moment ago
-        if kept and _is_young(kept, self.settings):
-            cached = self.found("cached", kept)
-            if isinstance(cached, _Found):  # a challenge page or the like is not taken for the page for days
-                return cached
-        validators = Validators(kept.etag, kept.last_modified) if kept else None
-        response: Response = yield partial(self.fetcher.get, url, validators=validators)
-        self.sent[url] = response.attempts
-        if response.status in _GONE:
-            return None
-        if response.result not in {"ok", "not_modified"}:
-            self.fault = self.ends(_failure(response.result), message=response.message)
-            stale = self.found("stale", kept) if kept else None
-            return stale if isinstance(stale, _Found) else self.fault
-        how = self.keep(response)
-        page = self.store.latest(url)
-        return self.found(how, page) if page else None
-
-    def keep(self, response: Response) -> str:
-        """Keep what was fetched, and note that it was, so that this run never asks for it again."""
-        with self.store.transaction():
-            if response.result == "not_modified":
-                self.store.touch(response.url, _now(), etag=response.etag, last_modified=response.last_modified)
-                how = "unchanged"
-            else:
-                is_known = self.store.latest(response.url) is not None
-                is_new = self.store.add_page(_fresh(response), ids=[self.asked]).is_new
-                how = "unchanged" if not is_new else "changed" if is_known else "new"
-            self.store.note(self.key, self.asked, response.url, Note(how, response.attempts))
-        return how
-
-    def found(self, how: str, page: Page) -> "_Found | Scraped":
-        self.url = page.final_url
-        if self.store.died_parsing(page.version_id) and not _is_harmless(page):
-            message = f"the program ended while it parsed {page.final_url}; the page is left out until it changes"
-            return self.ends("internal_error", message=message)
-        self.store.begin_parsing(page.version_id)
-        try:
-            found: _Found | Scraped = _Found(how, page, _parse(page))
-        except PageError as error:
-            found = self.ends("not_a_study_page", message=f"{page.final_url}: {error.message}")
-        except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other ids; it is reported
-            message = f"trialscrape failed on the page {page.final_url}, please report it: {error!r}"
-            found = self.ends("internal_error", message=message)
-        self.store.end_parsing(page.version_id)
-        return found
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A page, and how the run got it: `new`, `changed` or `unchanged` from the site, `cached` or `stale` if kept."""
+class FoundPage:
+    """A study page, and how the run got it.
 
-    how: str
-    page: Page
+    Attributes:
+        url: The address that was requested.
+        version_id: Its version in the store.
+        trial: What it says.
+        outcome: `new`, `changed` or `unchanged` from the site, `cached` or `stale` from the store.
+        failure: Why it could not be fetched, for a stale one.
+        message: Likewise, and how old the stale one is.
+    """
+
+    url: str
+    version_id: int
     trial: Trial
+    outcome: Outcome
+    failure: NoRecord | None = None
+    message: str = ""
+
+
+def replay(run: Run, position: int) -> IdResult:
+    """Return the result of an id that the run finished before it was interrupted."""
+    finished = run.store.runs.get_finished(run.key, position)
+    row = json.loads(finished.outcome)
+    trial = Trial.model_validate_json(finished.record) if finished.record else None
+    return IdResult(**row | {"outcome": Outcome(row["outcome"])}, trial=trial, record=finished.record)
+
+
+def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
+    """Search the page of an id, and record the result durably before returning it."""
+    search = Search(nct_id)
+    try:
+        result = find_record(run, search)
+    except NoRecord as end:
+        result = search.end(end.outcome, message=end.message)
+    record = result.trial.model_dump_json() if result.trial else None
+    # One with the other: a resumed run would report an id that is matched but not finished as `cached`.
+    with run.store.transaction():
+        end_parsing(run, search)
+        if search.matched:
+            run.store.pages.set_match(nct_id, *search.matched)
+        run.store.runs.finish_id(run.key, FinishedId(position, nct_id, json.dumps(result.row()), record))
+        if result.outcome not in _MAY_PASS:
+            run.store.runs.drop_answer(run.key, nct_id)
+    return replace(result, record=record)
+
+
+def find_record(run: Run, search: Search) -> IdResult:
+    """Search in the store, then at the addresses that the registry's titles give."""
+    if url := _find_address(search.nct_id, run.settings):
+        return read_address(run, search, url)
+    if not _NCT_ID.fullmatch(search.nct_id):
+        expected = "expected NCT and 8 digits, or the address or slug of a study page"
+        raise NoRecord(Outcome.INVALID_ID, f"{expected}, found {search.nct_id!r}")
+    return find_in_store(run, search) or find_by_titles(run, search, ask_registry(run, search))
+
+
+def read_address(run: Run, search: Search, url: str) -> IdResult:
+    """Read the page at an address that the user gave."""
+    found = get_page(run, search, url)
+    if found is None:
+        raise NoRecord(Outcome.UNRESOLVED, f"expected a study page at {url}, found that there is none")
+    return search.end(found.outcome, matched_by="address", message=found.message, trial=found.trial)
+
+
+def find_in_store(run: Run, search: Search) -> IdResult | None:
+    """Read the page that was matched to the id before, if it is still there and still matches."""
+    matched = run.store.pages.find_matched(search.nct_id, under=run.settings.study_url(""))
+    if matched is None:
+        return None
+    version, match = matched
+    found = get_page(run, search, version.url)
+    if found is None:
+        return None
+    if found.version_id == version.version_id:
+        return accept(search, found, match)
+    changed_match = match_page(found.trial, search.nct_id)
+    return accept(search, found, changed_match) if changed_match else None
+
+
+def ask_registry(run: Run, search: Search) -> RegistryAnswer:
+    """Return what the registry says of the id's study."""
+    end_parsing(run, search)
+    answer = run.look_ahead.look_up(search.nct_id)
+    search.attempts[answer.url] = answer.attempts
+    if answer.status == "not_found":
+        raise NoRecord(Outcome.NOT_FOUND, answer.message)
+    if answer.status == "error":
+        raise NoRecord(_name_failure(answer.result), answer.message)
+    return answer
+
+
+def find_by_titles(run: Run, search: Search, answer: RegistryAnswer) -> IdResult:
+    """Try the addresses that the titles give, one after the other, until a page matches."""
+    mismatches = []
+    slugs = list_candidates(answer, run.store.slugs, length=run.settings.title_length)
+    for slug in slugs:  # which may grow meanwhile
+        found = get_page(run, search, run.settings.study_url(slug))
+        if found is None:
+            continue
+        if match := match_page(found.trial, search.nct_id, answer):
+            return accept(search, found, match, answer.message)
+        if found.failure:
+            search.url = found.url
+            raise found.failure
+        mismatches.append(f"{search.url} {explain_mismatch(found.trial, answer)}")
+        if has_same_title(found.trial, answer):
+            further = [other for other in list_duplicates(slug, run.store.slugs) if other not in slugs]
+            slugs += further[: MOST_CANDIDATES - len(slugs)]
+    if mismatches:
+        message = f"expected the page of {search.nct_id}, found others: {'; '.join(mismatches)}"
+        raise NoRecord(Outcome.MISMATCH, message)
+    raise NoRecord(Outcome.UNRESOLVED, _explain_unresolved(run, answer, len(slugs)))
+
+
+def accept(search: Search, found: FoundPage, match: Match, message: str | None = None) -> IdResult:
+    """End the search with the record of a page that matches."""
+    search.matched = (found.version_id, match)
+    trial = with_matched_id(found.trial, match)
+    if match.kind == "current_nct_id":
+        message = f"{search.nct_id} is an old id; the registry's current one is {trial.nct_id}"
+    message = "; ".join(filter(None, (message, found.message)))
+    return search.end(found.outcome, matched_by=match.kind, message=message, trial=trial)
+
+
+def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
+    """Get a page from the store or the site; None where the site has none.
+
+    Raises:
+        NoRecord: The page cannot be fetched and is not kept, or it is no study page.
+    """
+    search.url = url
+    kept = run.store.pages.latest(url)
+    note = run.store.runs.find_page_note(run.key, search.nct_id, url)
+    if note and kept:
+        search.attempts[url] = note.attempts
+        return read_kept(run, search, kept, note.outcome)
+    if url in search.attempts:
+        return None  # it was gone a moment ago
+    if kept and _is_young(kept, run.settings):
+        with suppress(NoRecord):  # a challenge page or the like is not taken for the page for days
+            return read_kept(run, search, kept, Outcome.CACHED)
+    end_parsing(run, search)
+    validators = Validators(kept.page.etag, kept.page.last_modified) if kept else None
+    response = run.fetcher.get(url, validators=validators)
+    search.url = url
+    search.attempts[url] = response.attempts
+    if response.status in _GONE:
+        return None
+    if response.result not in {"ok", "not_modified"}:
+        failure = NoRecord(_name_failure(response.result), response.message)
+        if kept:
+            with suppress(NoRecord):
+                found = read_kept(run, search, kept, Outcome.STALE)
+                message = f"{failure.message}; the page that was checked on {kept.checked_at:%Y-%m-%d} is used"
+                return replace(found, failure=failure, message=message)
+        search.url = url
+        raise failure
+    return read_fetched(run, search, kept, response)
+
+
+def read_kept(run: Run, search: Search, kept: PageVersion, outcome: Outcome) -> FoundPage:
+    """Parse a page of the store."""
+    run.store.pages.begin_parsing(kept.version_id)
+    return FoundPage(kept.url, kept.version_id, parse_page(run, search, kept.version_id, kept.page), outcome)
+
+
+def read_fetched(run: Run, search: Search, kept: PageVersion | None, response: Response) -> FoundPage:
+    """Keep what was fetched, record that it was, so that this run never fetches it again, and parse it."""
+    now, url = _now(), response.url
+    with run.store.transaction(synced=False):
+        if kept and response.result == "not_modified":
+            page, version_id, outcome = kept.page, kept.version_id, Outcome.UNCHANGED
+            run.store.pages.touch(url, now, etag=response.etag, last_modified=response.last_modified)
+        else:
+            page = Page(
+                response.body,
+                content_type=response.content_type,
+                url=drop_referrer(response.final_url),
+                fetched_at=now,
+                etag=response.etag,
+                last_modified=response.last_modified,
+            )
+            version_id, outcome = run.store.pages.add(url, page, status=response.status or 0, ids=[search.nct_id])
+            if kept and outcome is Outcome.UNCHANGED:  # its first header counts, as where the store is parsed
+                page = replace(page, content_type=kept.page.content_type)
+        run.store.runs.note_page(run.key, search.nct_id, url, PageNote(outcome, response.attempts))
+        run.store.pages.begin_parsing(version_id)
+    return FoundPage(url, version_id, parse_page(run, search, version_id, page), outcome)
+
+
+def parse_page(run: Run, search: Search, version_id: int, page: Page) -> Trial:
+    """Parse a page that the store has as being parsed.
+
+    Raises:
+        NoRecord: It is no study page, or parsing it fails or ended a process before.
+    """
+    search.url = page.url
+    if run.store.pages.died_parsing(version_id) and not _is_harmless(page):
+        message = f"the program ended while it parsed {page.url}; the page is left out until it changes"
+        raise NoRecord(Outcome.INTERNAL_ERROR, message)
+    try:
+        return parse(page)
+    except PageError as error:
+        raise NoRecord(Outcome.NOT_A_STUDY_PAGE, f"{page.url}: {error.message}") from error
+    except Exception as error:
+        # A fault of trialscrape must not cost the user the other ids; it is reported.
+        message = f"trialscrape failed on the page {page.url}, please report it: {error!r}"
+        raise NoRecord(Outcome.INTERNAL_ERROR, message) from error
+    finally:
+        search.parsed.append(version_id)
+
+
+def end_parsing(run: Run, search: Search) -> None:
+    """Record that pages were parsed: before the search waits for the network, and at its end."""
+    while search.parsed:
+        run.store.pages.end_parsing(search.parsed.pop())
+
+
+def _find_address(nct_id: str, settings: Settings) -> str | None:
+    """Return the address that was given instead of an id, if it was one."""
+    if nct_id.startswith(settings.study_url("")):
+        return nct_id
+    return settings.study_url(nct_id) if _SLUG.fullmatch(nct_id) else None
+
+
+def _explain_unresolved(run: Run, answer: RegistryAnswer, tried: int) -> str:
+    """Say what was searched in vain, and what to do."""
+    do = f"find the study on {run.settings.site} and give its address"
+    if not tried:
+        return f"expected a title that an address can be made of, found {quote_title(answer.brief_title)}; {do}"
+    if not run.store.slugs.status().slugs:
+        do = f"run `trialscrape index sync --store {run.store.path}` first, or {do}"
+    return f"expected a page at one of {tried} addresses made of the registry's titles, found none; {do}"
 
 
 def _is_harmless(page: Page) -> bool:
@@ -420,31 +434,14 @@ def _is_harmless(page: Page) -> bool:
     return done.returncode >= 0  # below 0, a signal ended it
 
 
-def _parse(page: Page) -> Trial:
-    return parse(page.body, url=page.final_url, content_type=page.content_type)
+def _is_young(kept: PageVersion, settings: Settings) -> bool:
+    """Tell whether a kept page need not be fetched; a time in the future, of a clock that was wrong, is no age."""
+    return timedelta(0) <= _now() - kept.checked_at < settings.max_age
 
 
-def _is_young(page: Page, settings: Settings) -> bool:
-    """Tell whether a kept page need not be asked for; a time in the future, of a clock that was wrong, is no age."""
-    return timedelta(0) <= _now() - page.checked_at < settings.max_age
-
-
-def _fresh(response: Response) -> Fresh:
-    return Fresh(
-        url=response.url,
-        final_url=response.final_url,
-        fetched_at=_now(),
-        status=response.status or 0,
-        body=response.body,
-        etag=response.etag,
-        last_modified=response.last_modified,
-        content_type=response.content_type,
-    )
-
-
-def _failure(result: str) -> str:
+def _name_failure(result: str) -> Outcome:
     """Name the outcome of a request that brought no page: an answer that nobody expects is the server's fault."""
-    return "server_error" if result in {"ok", "http_status", "not_modified"} else result
+    return Outcome.SERVER_ERROR if result in {"ok", "http_status", "not_modified"} else Outcome(result)
 
 
 def _now() -> datetime:

@@ -1,10 +1,11 @@
 """The pages of a store that this project's `scrape` keeps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from trialscrape.errors import Unreadable
-from trialscrape.page import Match, Page
-from trialscrape.store.store import Store, StoreError
+from trialscrape.errors import StoreError, Unreadable
+from trialscrape.page import Page
+from trialscrape.store.store import Store
 
 
 def read_store(path: str) -> Iterator[Page]:
@@ -15,14 +16,7 @@ def read_store(path: str) -> Iterator[Page]:
     """
     try:
         with Store.open(path, lock=False) as store:
-            for page in store.pages():
-                match = store.match_of(page.version_id)
-                yield Page(
-                    page.body,
-                    content_type=page.content_type,
-                    url=page.final_url,
-                    file=page.url,
-                    match=match and Match(*match),
-                )
+            for kept in store.pages.all_latest():
+                yield replace(kept.page, file=kept.url, match=store.pages.find_match(kept.version_id))
     except StoreError as error:
         raise Unreadable(str(error)) from error

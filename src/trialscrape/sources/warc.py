@@ -1,4 +1,4 @@
-"""The store's pages as WARC, and back, so that other tools can read what was fetched and we what they fetched.
+"""WARC files of any tool: their study pages, and how these come into a store.
 
 This needs warcio, an optional part of the installation; it is imported when a function is called, not before.
 """
@@ -8,52 +8,53 @@ import importlib
 import io
 import os
 import re
-import uuid
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.files import atomic_write
-from trialscrape.scraping.sitemap import slug_of
-from trialscrape.store.store import Fetched, Page, Store, StoreError
+from trialscrape.errors import ArchiveError, MissingWarcioError
+from trialscrape.page import Page
+from trialscrape.results import Outcome
+from trialscrape.slugs import extract_slug
+from trialscrape.store.store import Store
 
 MAX_BODY = 20 * 1024 * 1024
 """Bytes of a page that are read, decompressed."""
-
 MAX_HEAD = 1024 * 1024
 """Bytes between two bodies: the head of a record, and of the answer in it."""
+IDS_HEADER = "X-Trialscrape-Ids"
+"""Names the ids that a page was fetched for."""
+REQUESTED_HEADER = "X-Trialscrape-Asked"
+"""Names the address that redirected to the page's own."""
 
 _CLOCK_ERROR = timedelta(days=1)
-_IDS = "X-Trialscrape-Ids"
-_ASKED = "X-Trialscrape-Asked"
 _NCT_ID = re.compile("NCT[0-9]{8}")
-_BREAKS = re.compile(r"[\r\n]+")
 _GZIP = b"\x1f\x8b"
 _ZLIB = b"\x78"
 _KINDS = ("text/html", "text/plain")  # a saved page may be the text of one
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TOO_LARGE = f"larger than {MAX_BODY} bytes"
-_NO_MORE = ": nothing behind it can be read"
+_NO_MORE = ": nothing after it can be read"
 _BATCH = 200
 """Records of an archive that are kept by one transaction."""
 
 
-class MissingWarcioError(TrialscrapeError):
-    """The optional part for WARC is not installed."""
+class ArchivedPage(NamedTuple):
+    """A study page of an archive, the address that was requested, and the ids that it was fetched for."""
+
+    url: str
+    page: Page
+    ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class ImportReport:
     """What an archive brought.
 
@@ -61,154 +62,132 @@ class ImportReport:
         new: Pages, or versions of them, that the store did not have.
         known: Pages that it had.
         skipped: Records that are no study page, counted by the reason.
-        faults: What is damaged, and where; a fault that nothing behind it can be read is the last.
-
+        faults: What is damaged, and where; a fault after which nothing can be read is the last.
     """
 
-    new: int
-    known: int
-    skipped: Mapping[str, int]
-    faults: tuple[str, ...]
-
-
-def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
-    """Write every version of every page in a store as WARC 1.0 response records.
-
-    The same store gives the same bytes. The file appears under its name when it is whole. Ids that a page was fetched
-    for and an address that redirected to the page's own are kept in header fields of our own, which other tools pass
-    over.
-
-    Args:
-        store: What to write.
-        path: The file; a name that ends in `.gz` compresses each record.
-
-    Returns:
-        How many pages were written.
-
-    Raises:
-        MissingWarcioError: If warcio is not installed.
-        FileError: If the file cannot be written.
-        StoreError: If the store cannot be read.
-
-    """
-    writers = _warcio("warcwriter")
-    path = Path(path)
-    count = 0
-    with atomic_write(path) as out:
-        writer = writers.WARCWriter(out, gzip=path.name.endswith(".gz"))
-        for page in store.all_versions():
-            if not count:
-                writer.write_record(_info(writer, page))
-            writer.write_record(_record(writer, page, store.ids_of(page.url)))
-            count += 1
-    return count
+    new: int = 0
+    known: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
 
 def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str = "/study/") -> ImportReport:
-    """Read the study pages of a WARC file of any tool into a store.
+    """Read the study pages of a WARC file into a store.
 
-    Taken are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`. What is
-    older than a page in the store becomes an older version of it. Ids come without a match, for the archive is no
-    proof. Of a file that is damaged, what stands before the damage is kept.
+    What is older than a page in the store becomes an older version of it. Ids come without a match, for the archive is
+    no proof. Of a file that is damaged, what stands before the damage is kept.
+
+    Raises:
+        MissingWarcioError: warcio is not installed.
+        ArchiveError: The file cannot be opened.
+        StoreError: The store cannot be written.
+    """
+    report = ImportReport()
+    pages = read_warc(path, report, study_path=study_path)
+    more = True
+    while more:
+        more = False
+        with store.transaction():
+            for url, page, ids in islice(pages, _BATCH):
+                more = True
+                is_new = store.pages.add(url, page, ids=ids, historic=True).outcome is not Outcome.UNCHANGED
+                report.new += is_new
+                report.known += not is_new
+    return report
+
+
+def read_warc(
+    path: str | os.PathLike[str], report: ImportReport, *, study_path: str = "/study/"
+) -> Iterator[ArchivedPage]:
+    """Read the study pages of a WARC file of any tool.
+
+    These are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`.
 
     Args:
-        store: Where to.
         path: The file, plain or gzip.
+        report: Takes the other records and the faults.
         study_path: What the path of a study page begins with.
 
     Raises:
-        MissingWarcioError: If warcio is not installed.
-        StoreError: If the file cannot be opened or the store cannot be written.
-
+        MissingWarcioError: warcio is not installed.
+        ArchiveError: The file cannot be opened.
     """
-    iterators = _warcio("archiveiterator")
-    path = Path(path)
-    reading = _Reading(store, study_path)
-    with _translated(path), path.open("rb") as file, redirect_stderr(io.StringIO()):  # warcio writes to it
+    iterators = load_warcio("archiveiterator")
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115  # it is closed below
+    except OSError as error:
+        raise ArchiveError(
+            f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
+            " same command again"
+        ) from error
+    record = None
+    with file:
         source = _Source(file)
-        archive = iterators.ArchiveIterator(source, check_digests=True)
-        archive.reader.readline = reading.bound_heads(archive.reader.readline)
-        while reading.take_some(iter(archive)):
-            pass
-        reading.see_the_end(archive.offset, source.tell())
-    return ImportReport(reading.new, reading.known, dict(sorted(reading.skipped.items())), tuple(reading.faults))
-
-
-@dataclass
-class _Reading:
-    """One reading of an archive, and what it has counted so far."""
-
-    store: Store
-    study_path: str
-    new: int = 0
-    known: int = 0
-    records: int = 0
-    head: int = 0
-    last: Any = None
-    skipped: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-
-    def bound_heads(self, readline: Callable[..., bytes]) -> Callable[..., bytes]:
-        """Bound what stands between two bodies: warcio reads and keeps all of it, however long."""
-
-        def bounded(length: int | None = None) -> bytes:
-            line = readline(min(length or MAX_HEAD, MAX_HEAD))
-            self.head += len(line)
-            if self.head > MAX_HEAD:
-                raise _CutOffError(f"a head of more than {MAX_HEAD:,} bytes")
-            return line
-
-        return bounded
-
-    def take_some(self, records: Iterator[Any]) -> bool:
-        """Take some records as one transaction; says whether there may be more."""
-        before = self.records
-        with self.store.transaction():
-            try:
-                for record in islice(records, _BATCH):
-                    self.records += 1
-                    self.head = 0
-                    self.last = record
-                    self._take(record)
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
-                found = " ".join(str(error).split())[:200]
-                self.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
-                return False
-        return self.records - before == _BATCH
-
-    def see_the_end(self, last: int, end: int) -> None:
-        """Note a file that ends where no record does: warcio takes a head that is cut off for the end."""
-        if self.faults and self.faults[-1].endswith(_NO_MORE):
-            return
-        if not self.records:
-            self.faults.append("expected WARC records, found none")
-        elif last != end or self.last.raw_stream.limit:
-            self.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
-
-    def _take(self, record: Any) -> None:  # noqa: ANN401  # warcio has no types
-        """Keep a record's page if it is one of ours, or count why not."""
-        if record.format == "warc" and not record.rec_headers.get_header("Content-Length"):
-            raise _CutOffError("a record without its Content-Length")
-        url = record.rec_headers.get_header("WARC-Target-URI") or ""
-        if reason := _unwanted(record, url, self.study_path):
-            self.skipped[reason] += 1
-            return
         try:
-            fetched = _fetched(record, url, self.study_path)
-        except _Unfit as error:
-            self.skipped[str(error)] += 1
-        except ValueError as error:
-            self.faults.append(f"{url}: {error}: the page was not kept")
-        else:
-            added = self.store.add_page(fetched, ids=_ids(record), historic=True)
-            self.new += added.is_new
-            self.known += not added.is_new
+            archive = iterators.ArchiveIterator(source, check_digests=True)
+            archive.reader.readline = head = _BoundedHead(archive.reader.readline)
+            while following := _next_record(archive):
+                record, head.length = following, 0
+                if page := _read_record(record, study_path, report):
+                    yield page
+        except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
+            found = " ".join(str(error).split())[:200]
+            report.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
+            return
+        if record is None:
+            report.faults.append("expected WARC records, found none")
+        # warcio takes a head that is cut off for the end.
+        elif archive.offset != source.tell() or record.raw_stream.limit:
+            report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
+
+
+def load_warcio(module: str) -> ModuleType:
+    """Import a module of warcio."""
+    try:
+        return importlib.import_module(f"warcio.{module}")
+    except ModuleNotFoundError as error:
+        raise MissingWarcioError(
+            "WARC files need warcio, which is not installed: give `pip install 'trialscrape[warc]'`"
+        ) from error
+
+
+def _next_record(archive: Iterator[Any]) -> Any:  # noqa: ANN401  # warcio has no types
+    with redirect_stderr(io.StringIO()):  # warcio writes to it
+        return next(archive, None)
+
+
+def _read_record(record: Any, study_path: str, report: ImportReport) -> ArchivedPage | None:  # noqa: ANN401  # warcio has no types
+    """Read a record's page, or report why it has none."""
+    if record.format == "warc" and not record.rec_headers.get_header("Content-Length"):
+        raise _CutOffError("a record without its Content-Length")
+    url = record.rec_headers.get_header("WARC-Target-URI") or ""
+    try:
+        _check_kind(record, url, study_path)
+        return _read_page(record, url, study_path)
+    except _Unfit as error:
+        report.skipped[str(error)] = report.skipped.get(str(error), 0) + 1
+    except ValueError as error:
+        report.faults.append(f"{url}: {error}: the page was not kept")
+    return None
+
+
+class _BoundedHead:
+    """Reads the lines between two bodies up to a limit: warcio reads and keeps all of them, however long."""
+
+    def __init__(self, readline: Callable[..., bytes]) -> None:
+        self._readline = readline
+        self.length = 0
+
+    def __call__(self, length: int | None = None) -> bytes:
+        line = self._readline(min(length or MAX_HEAD, MAX_HEAD))
+        self.length += len(line)
+        if self.length > MAX_HEAD:
+            raise _CutOffError(f"a head of more than {MAX_HEAD:,} bytes")
+        return line
 
 
 class _Unfit(Exception):  # it carries the reason to skip a record and never leaves this module
-    """The record is whole, but its page is not one to keep."""
+    """The record is whole, but has no page to keep."""
 
 
 class _CutOffError(Exception):
@@ -216,9 +195,9 @@ class _CutOffError(Exception):
 
 
 class _Source:
-    """The bytes of an archive without their gzip, in the form in which warcio reads them.
+    """The bytes of an archive without their gzip, as warcio reads them.
 
-    warcio passes over gzip data that is cut off or broken; here both are errors.
+    warcio ignores gzip data that is cut off or broken; here both are errors.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -236,44 +215,43 @@ class _Source:
         return int(self._file.tell())
 
 
-def _unwanted(record: Any, url: str, study_path: str) -> str | None:  # noqa: ANN401  # warcio has no types
-    """Give the reason to skip a record, or None."""
+def _check_kind(record: Any, url: str, study_path: str) -> None:  # noqa: ANN401  # warcio has no types
+    """Refuse a record that is no study page."""
     if record.rec_type != "response":
-        return "not a response"
-    if slug_of(url, study_path) is None:
-        return f"address not under {study_path}"
+        raise _Unfit("not a response")
+    if extract_slug(url, study_path) is None:
+        raise _Unfit(f"address not under {study_path}")
     if record.http_headers is None or record.http_headers.get_statuscode() != "200":
-        return "status not 200"
+        raise _Unfit("status not 200")
     kind = record.http_headers.get_header("Content-Type", "text/html").partition(";")[0].strip().lower()
-    return None if kind in _KINDS else "neither text/html nor text/plain"
+    if kind not in _KINDS:
+        raise _Unfit("neither text/html nor text/plain")
 
 
-def _fetched(record: Any, url: str, study_path: str) -> Fetched:  # noqa: ANN401  # warcio has no types
-    """Give the page of a record.
+def _read_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # noqa: ANN401  # warcio has no types
+    """Read the page of a record.
 
     Raises:
-        _Unfit: If it is one to skip.
-        ValueError: If it is damaged.
-        _CutOffError: If the archive ends in the middle of it.
-
+        _Unfit: It is one to skip.
+        ValueError: It is damaged.
+        _CutOffError: The archive ends in the middle of it.
     """
     headers = record.http_headers
-    body = _decoded(_dechunked(_payload(record), headers), headers.get_header("Content-Encoding", ""))
-    asked = record.rec_headers.get_header(_ASKED) or url
-    return Fetched(
-        url=asked if slug_of(asked, study_path) else url,
-        final_url=url,
-        fetched_at=_date(record.rec_headers.get_header("WARC-Date") or ""),
-        status=HTTPStatus.OK,
-        body=body,
+    requested = record.rec_headers.get_header(REQUESTED_HEADER) or url
+    page = Page(
+        _decode(_join_chunks(_read_payload(record), headers), headers.get_header("Content-Encoding", "")),
+        content_type=headers.get_header("Content-Type"),
+        url=url,
+        fetched_at=_parse_date(record.rec_headers.get_header("WARC-Date") or ""),
         etag=headers.get_header("ETag"),
         last_modified=headers.get_header("Last-Modified"),
-        content_type=headers.get_header("Content-Type"),
     )
+    ids = _NCT_ID.findall(record.rec_headers.get_header(IDS_HEADER) or "")
+    return ArchivedPage(requested if extract_slug(requested, study_path) else url, page, tuple(ids))
 
 
-def _date(text: str) -> datetime:
-    """Read the time of a record; one of the future would count as young for years."""
+def _parse_date(text: str) -> datetime:
+    """Read the time of a record; a page of the future would count as young for years."""
     date = datetime.fromisoformat(text)
     try:
         date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
@@ -284,8 +262,8 @@ def _date(text: str) -> datetime:
     return date
 
 
-def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
-    """Read the bytes behind a record's HTTP header, and see that they are all of them."""
+def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
+    """Read the bytes after a record's HTTP header, and check that none is missing."""
     if record.rec_headers.get_header("WARC-Truncated"):
         raise _Unfit("cut off by the tool that wrote it")
     payload = bytes(record.raw_stream.read(MAX_BODY + 1))
@@ -293,7 +271,7 @@ def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
         raise _Unfit(_TOO_LARGE)
     if record.raw_stream.limit:
         raise _CutOffError(f"the end of the file {record.raw_stream.limit} bytes before the end of its last record")
-    # Tools do not agree on whether the payload of a chunked answer is taken before or after the chunks are joined.
+    # Tools disagree on whether the digest of a chunked payload is that of the chunks or of what they hold.
     digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(record.http_headers))
     if any(digest in problem for problem in record.digest_checker.problems for digest in digests):
         raise ValueError("expected the bytes that its digest tells of, found others")
@@ -303,8 +281,8 @@ def _payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     return payload
 
 
-def _dechunked(payload: bytes, headers: Any) -> bytes:  # noqa: ANN401  # warcio has no types
-    """Undo the chunked transfer encoding; many tools have done so and left the header."""
+def _join_chunks(payload: bytes, headers: Any) -> bytes:  # noqa: ANN401  # warcio has no types
+    """Undo the chunked transfer encoding; many tools have done so already and left the header."""
     if not _is_chunked(headers) or not _CHUNK.match(payload):
         return payload
     parts: list[bytes] = []
@@ -322,8 +300,8 @@ def _is_chunked(headers: Any) -> bool:  # noqa: ANN401  # warcio has no types
     return "chunked" in headers.get_header("Transfer-Encoding", "").lower()
 
 
-def _decoded(payload: bytes, encoding: str) -> bytes:
-    """Undo the content encoding, bounded; many tools have done so and left the header."""
+def _decode(payload: bytes, encoding: str) -> bytes:
+    """Undo the content encoding, bounded; many tools have done so already and left the header."""
     encoding = encoding.strip().lower()
     if encoding not in _ENCODINGS:
         raise _Unfit(f"content encoding {encoding[:20]}")
@@ -342,76 +320,3 @@ def _decoded(payload: bytes, encoding: str) -> bytes:
     if not decoder.eof:
         raise ValueError(f"expected the end of the {encoding} data, found it cut off")
     return body
-
-
-def _ids(record: Any) -> list[str]:  # noqa: ANN401  # warcio has no types
-    return _NCT_ID.findall(record.rec_headers.get_header(_IDS) or "")
-
-
-def _info(writer: Any, page: Page) -> Any:  # noqa: ANN401  # warcio has no types
-    """Make the record that stands first and tells what wrote the file."""
-    told = {"software": f"trialscrape/{version('trialscrape')}", "format": "WARC File Format 1.0"}
-    record = writer.create_warcinfo_record(None, told)
-    record.rec_headers.replace_header("WARC-Date", _warc_date(page))
-    record.rec_headers.replace_header("WARC-Record-ID", _record_id("warcinfo", page))
-    return record
-
-
-def _record(writer: Any, page: Page, ids: tuple[str, ...]) -> Any:  # noqa: ANN401  # warcio has no types
-    """Make the response record of a page."""
-    headers = {
-        "Content-Type": page.content_type,
-        "ETag": page.etag,
-        "Last-Modified": page.last_modified,
-        "Content-Length": str(len(page.body)),
-    }
-    ours = {_IDS: " ".join(ids), _ASKED: page.url if page.url != page.final_url else ""}
-    reason = HTTPStatus(page.status).phrase if page.status in set(HTTPStatus) else ""
-    http = _warcio("statusandheaders").StatusAndHeaders(
-        f"{page.status} {reason}",
-        [(name, _BREAKS.sub(" ", value)) for name, value in headers.items() if value],
-        protocol="HTTP/1.1",
-    )
-    return writer.create_warc_record(
-        _BREAKS.sub("", page.final_url),
-        "response",
-        payload=io.BytesIO(page.body),
-        length=len(page.body),
-        http_headers=http,
-        warc_headers_dict={
-            "WARC-Record-ID": _record_id("response", page),
-            "WARC-Date": _warc_date(page),
-            **{name: _BREAKS.sub("", value) for name, value in ours.items() if value},
-        },
-    )
-
-
-def _record_id(kind: str, page: Page) -> str:
-    """Name a record by what it holds, so that the same store gives the same bytes."""
-    text = f"{kind} {page.url} {_warc_date(page)} {page.version_id} {page.sha256}"
-    return f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, text)}>"
-
-
-def _warc_date(page: Page) -> str:
-    return page.fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _warcio(module: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"warcio.{module}")
-    except ModuleNotFoundError as error:
-        raise MissingWarcioError(
-            "WARC files need warcio, which is not installed: give `pip install 'trialscrape[warc]'`"
-        ) from error
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what the system reports about an archive into a `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
-            " same command again"
-        ) from error

@@ -1,29 +1,30 @@
-"""The SQLite file: its schema, the lock that one run holds, and the errors that SQLite may meet.
+"""The SQLite file: its schema, its transactions, and the lock that one run holds.
 
 What a method has written is durable when the method returns: each is one transaction in write-ahead mode with
 `synchronous=FULL`, so it survives `kill -9` and, as far as the disk keeps its word, a power cut. A transaction that did
 not end leaves nothing behind.
 
-One run at a time writes: `open(path)` holds a lock of the operating system on `<path>.lock`, which vanishes with its
-process however that ends; the empty file stays and means nothing. `open(path, lock=False)` reads beside a running one.
-Folders on a network may not keep such locks, nor SQLite's own: a store belongs on a local disk.
+One run at a time writes: `open_writing(path)` holds a lock of the operating system on `<path>.lock`, which ends with
+its process; the file itself stays and means nothing. `open_reading(path)` reads while another run writes. Folders on a
+network may not keep such locks, nor SQLite's own: a store belongs on a local disk.
 """
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
-from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.files import FileError, FileInUseError, open_alone
+from filelock import FileLock, Timeout
+
+from trialscrape.errors import StoreError
 
 APPLICATION_ID = 0x54726C53
-"""Marks an SQLite file as ours (`TrlS`)."""
+"""Marks an SQLite file as a store of trialscrape (`TrlS`)."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -133,6 +134,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Pages that are being parsed. A row of another process was left by one that died meanwhile.
         "CREATE TABLE parsing (version_id INTEGER PRIMARY KEY REFERENCES version, process TEXT NOT NULL)",
     ),
+    (
+        # Registry answers of an interrupted run have another shape now; they are requested again.
+        "DELETE FROM answer",
+    ),
 )
 """The schema as steps: a file at version n has had the first n of them (`PRAGMA user_version`)."""
 
@@ -153,10 +158,6 @@ _HEADER = 100  # bytes of an SQLite file's header
 _MARK = slice(68, 72)  # where PRAGMA application_id stands in it
 
 
-class StoreError(TrialscrapeError):
-    """The store cannot be opened, read or written; the message says why and what to do."""
-
-
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a store, by its first bytes; a file that cannot be read is none."""
     try:
@@ -171,54 +172,25 @@ def is_store(path: str | os.PathLike[str]) -> bool:
 
 
 class Database:
-    """The file, open; a context manager that closes it. Threads take turns.
+    """The open file. Threads take turns.
 
     Every method raises `StoreError` where the file cannot be read or written.
-
-    Attributes:
-        path: The file, as it was given.
-
     """
 
-    def __init__(self, path: Path, database: sqlite3.Connection, lock: int | None) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
         self.path = path
-        self._database = database
+        self._connection = connection
         self._lock = lock
         self._turn = threading.RLock()
         self._in_transaction = False
 
-    @classmethod
-    def open(cls, path: str | os.PathLike[str], *, lock: bool = True) -> Self:
-        """Open a store, and make it or bring it up to date where needed.
-
-        Args:
-            path: The file; its folder must exist.
-            lock: Hold the store for writing, alone. Without, the file must exist and is only read, beside whoever
-                writes it.
-
-        Raises:
-            StoreError: If another run holds the store, or the file is missing, foreign, newer than this code, or
-                cannot be read or written.
-
-        """
-        path = Path(path)
-        if lock:
-            return cls(path, *_open_locked(path))
-        return cls(path, _open_reading(path), None)
-
     def close(self) -> None:
-        """Close the file and give up the lock."""
+        """Close the file and release the lock."""
         with self._turn:
-            self._database.close()
+            self._connection.close()
             if self._lock is not None:
-                os.close(self._lock)
+                self._lock.release()
                 self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def transaction(self, *, synced: bool = True) -> Iterator[None]:
@@ -227,63 +199,99 @@ class Database:
         Transactions nest; the outermost counts.
 
         Args:
-            synced: Wait for the disk. Without, a power cut may undo the transaction, but not the end of the process,
-                however it ends; and it takes a tenth of the time.
-
+            synced: Wait for the disk. Without, the transaction survives the end of the process, however it ends, and
+                takes a tenth of the time; a power cut may undo it until the next synced one.
         """
         with self._turn:
             if self._in_transaction:
                 yield
                 return
-            self._run(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-            self._run("BEGIN IMMEDIATE")
+            self.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self.execute("BEGIN IMMEDIATE")
             self._in_transaction = True
             try:
                 yield
-                self._run("COMMIT")
+                self.execute("COMMIT")
             finally:
                 self._in_transaction = False
                 # Still open only after an error. A full disk can end the transaction by itself.
-                if self._database.in_transaction:
+                if self._connection.in_transaction:
                     with suppress(StoreError):
-                        self._run("ROLLBACK")
+                        self.execute("ROLLBACK")
 
-    def _run(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        with self._turn, translated(self.path):
-            return self._database.execute(query, values)
+    def execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        """Run a statement; its rows are read one by one, so only inside a transaction."""
+        with self._turn, translate_errors(self.path):
+            return self._connection.execute(query, values)
 
-    def _rows(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
-        with self._turn, translated(self.path):
-            self._database.executemany(query, rows)
+    def execute_many(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run a statement once for each row of values."""
+        with self._turn, translate_errors(self.path):
+            self._connection.executemany(query, rows)
 
-    def _all(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        with self._turn, translated(self.path):
-            return self._database.execute(query, values).fetchall()
+    def fetch_rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        with self._turn, translate_errors(self.path):
+            return self._connection.execute(query, values).fetchall()
 
-    def _one(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Row | None:
-        rows = self._all(query, values)
-        return rows[0] if rows else None
+    def find_row(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Row | None:
+        """Return the first row of a query, or None."""
+        return next(iter(self.fetch_rows(query, values)), None)
 
-    def _some(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Row:
-        """Give the one row of a query that cannot be without."""
-        return self._all(query, values)[0]
+    def fetch_row(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Row:
+        """Return the first row of a query that always has one."""
+        return self.fetch_rows(query, values)[0]
 
 
-def as_text(time: datetime) -> str:
+def open_writing(path: Path) -> Database:
+    """Open a store for writing, alone, and make it or bring it up to date where needed.
+
+    Raises:
+        StoreError: Another run holds the store, or it is foreign, newer than this code, or cannot be read or written.
+    """
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: expected a folder to put the store in, found no {path.parent}: make it first")
+    with translate_errors(path):
+        lock = _take_lock(path)
+        try:
+            return Database(path, _connect_writing(path), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+
+def open_reading(path: Path) -> Database:
+    """Open a store for reading, also while another run writes it; one of an older version is brought up to date before.
+
+    Raises:
+        StoreError: The file is missing, foreign, newer than this code, or cannot be read.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: expected a store, found no such file: `trialscrape scrape` makes one")
+    with translate_errors(path):
+        version = _read_version(path)
+        if not version:
+            return Database(path, _make_empty(), None)
+        if version < len(MIGRATIONS):
+            open_writing(path).close()
+        return Database(path, _connect_reading(path), None)
+
+
+def format_time(time: datetime | None) -> str:
     """Write a time so that the order of the texts is that of the times."""
-    if time.tzinfo is None:
-        raise ValueError(f"expected a time with its zone, found {time.isoformat()}")
+    if time is None or time.tzinfo is None:
+        raise ValueError(f"expected a time with its zone, found {time and time.isoformat()}")
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"  # strftime gives year 1 as "1"
 
 
-def as_time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read a time back."""
     return datetime.fromisoformat(text)
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite or the system reports about the store into a `StoreError`."""
+def translate_errors(path: Path) -> Iterator[None]:
+    """Translate an error of SQLite or the system into a `StoreError`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -296,50 +304,22 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _open_locked(path: Path) -> tuple[sqlite3.Connection, int]:
-    """Open a store for writing, with its lock."""
-    if not path.parent.is_dir():
-        raise StoreError(f"{path}: expected a folder to put the store in, found no {path.parent}: make it first")
-    with translated(path):
-        lock = _take_lock(path)
-        try:
-            return _connect_writing(path), lock
-        except BaseException:
-            os.close(lock)
-            raise
+def _read_version(path: Path) -> int:
+    """Return the schema version of a store; 0 where the run that makes it has not set one, and nothing is kept yet.
 
-
-def _open_reading(path: Path) -> sqlite3.Connection:
-    """Open a store for reading; one of an older version is brought up to date before."""
-    if not path.is_file():
-        raise StoreError(f"{path}: expected a store, found no such file: `trialscrape scrape` makes one")
-    with translated(path):
-        version = _kept_version(path)
-        if not version:
-            return _empty()
-        if version < len(MIGRATIONS):
-            writing, lock = _open_locked(path)
-            writing.close()
-            os.close(lock)
-        return _connect_reading(path)
-
-
-def _kept_version(path: Path) -> int:
-    """Give the schema version of a store; 0 where the run that was making it has not come to that, and nothing is kept.
-
-    Only while a store is made has it a rollback journal, which must be undone before the file can be read.
+    A store has a rollback journal only while it is made; the journal must be undone before the file can be read.
     """
     with closing(_connect_reading(path)) as connection:
         try:
-            return _version(connection, path)
+            return _check_version(connection, path)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" or not is_store(path):
                 raise
             return 0
 
 
-def _empty() -> sqlite3.Connection:
-    """Give a store that is empty, and nowhere."""
+def _make_empty() -> sqlite3.Connection:
+    """Return an empty store in memory."""
     connection = _connect("file::memory:")
     _migrate(connection, 0)
     connection.execute("PRAGMA query_only = ON")
@@ -355,7 +335,7 @@ def _connect(uri: str) -> sqlite3.Connection:
 def _connect_writing(path: Path) -> sqlite3.Connection:
     connection = _connect(f"{path.resolve().as_uri()}?mode=rwc")
     try:
-        version = _version(connection, path)
+        version = _check_version(connection, path)
         _require_index_module(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -378,8 +358,8 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
     return _connect(f"{place.as_uri()}?mode=ro{'&immutable=1' if alone else ''}")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Give the schema version of a file that is ours, or empty; refuse any other."""
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of a store or an empty file; refuse any other file."""
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -413,24 +393,35 @@ def _require_index_module(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _take_lock(path: Path) -> int:
-    """Lock a store for this process, or say who has it."""
+def _take_lock(path: Path) -> FileLock:
+    """Lock a store for this process, or say which process has it."""
     place = Path(f"{path.resolve()}.lock")
+
+    def check_and_sign(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            kind = "a hard link" if stat.S_ISREG(status.st_mode) else "no ordinary file"
+            raise StoreError(f"{path}: cannot write {place}: it is {kind}. Remove it, or name another file")
+        with suppress(OSError):  # the number helps who reads it, the lock holds without
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, b"%d\n" % os.getpid())
+
+    if place.is_symlink():
+        raise StoreError(f"{path}: cannot write {place}: it is a symbolic link. Remove it, or name another file")
+    lock = FileLock(place, blocking=False, thread_local=False, fallback_to_soft=False, on_acquired=check_and_sign)
     try:
-        lock = open_alone(place)
-    except FileInUseError as error:
+        lock.acquire()
+    except Timeout as error:
         raise StoreError(
-            f"{path}: expected to use the store alone, found it in use by process {_holder(place)}: wait for that run"
-            f" to end or stop it, or name another store. The lock {place} ends with its process and need not be removed"
+            f"{path}: expected to use the store alone, found it in use by process {_read_holder(place)}: wait for that"
+            f" run to end or stop it, or name another store. The lock {place} ends with its process and need not be"
+            " removed"
         ) from error
-    except FileError as error:
-        raise StoreError(f"{path}: {error}") from error
-    with suppress(OSError):  # the number helps who reads it, the lock holds without
-        os.ftruncate(lock, 0)
-        os.write(lock, b"%d\n" % os.getpid())
     return lock
 
 
-def _holder(place: Path) -> str:
-    """Give the process that a lock names; it has not written its number yet if it has just begun."""
-    return place.read_bytes()[:20].decode("ascii", "replace").strip() or "unknown"
+def _read_holder(place: Path) -> str:
+    """Return the process that a lock names; one that has just begun has not written its number yet."""
+    with suppress(OSError):  # Windows refuses to read what is locked
+        return place.read_bytes()[:20].decode("ascii", "replace").strip() or "unknown"
+    return "unknown"

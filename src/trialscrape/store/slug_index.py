@@ -1,6 +1,6 @@
-"""The slug index: what each shard of the sitemap lists, and which of it resembles a given slug.
+"""The slug index: what each file of the sitemap lists (a shard), and which slugs resemble a given one.
 
-A slug is kept once, however many shards list it, with its words in an index of their own, so that a look-up reads some
+A slug is kept once, however many shards list it, with its words in an index of their own, so a look-up reads some
 thousand entries of an index of 600,000.
 """
 
@@ -14,19 +14,19 @@ from math import log
 from typing import NamedTuple
 
 from trialscrape.slugs import split_words
-from trialscrape.store.database import Database, as_text, as_time, translated
+from trialscrape.store.database import Database, format_time, parse_time, translate_errors
 
 _ENTRIES = 1000
 """Entries of the word index read for one look-up, which keeps it to a few milliseconds in an index of 600,000."""
 _COMMON = 2_500
-"""Slugs that hold a word from which on it is one of those that every title has."""
+"""A word that so many slugs hold is one that every title has."""
 _SCORED = 20
-"""Slugs whose likeness is worked out in full."""
+"""Slugs whose likeness is computed in full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """A reading of the sitemap, and the addresses of the shards that it has done, if it was begun before."""
+    """A sync of the sitemap, and the shards that it finished before it was interrupted."""
 
     sync_id: int
     started_at: datetime
@@ -45,7 +45,7 @@ class Shard:
 
 
 class Change(NamedTuple):
-    """What a shard changed in the index: slugs that are new to it, and slugs that are listed nowhere any more."""
+    """What a shard changed in the index: slugs new to it, and slugs that no shard lists any more."""
 
     added: int
     removed: int
@@ -53,7 +53,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """The slug index: its size, the ages of its shards, and when a reading began that has not ended."""
+    """The slug index: its size, the ages of its shards, and when a sync began that has not ended."""
 
     shards: int
     slugs: int
@@ -62,7 +62,7 @@ class IndexStatus:
     unfinished_since: datetime | None
 
 
-class Near(NamedTuple):
+class Similar(NamedTuple):
     """A slug that resembles another: 1.0 is the same words or the same beginning to the end, 0.0 nothing in common."""
 
     slug: str
@@ -70,47 +70,49 @@ class Near(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """What a word tells: how many slugs hold it, and what sharing it is worth: the rarer, the more."""
+    """How many slugs hold a word, and what sharing it is worth: the rarer, the more."""
 
     slugs: int
     worth: float
 
 
-class SlugIndex(Database):
+class SlugIndex:
     """The part of a store that keeps what the sitemap lists."""
 
-    def begin_sync(self, url: str, now: datetime, *, not_before: datetime) -> Sync:
-        """Begin a reading of a sitemap, or go on with the last one if that did not end.
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
-        One that began before `not_before` is not gone on with: what it did is too old to count as done.
-        """
-        with self.transaction():
-            row = self._one("SELECT * FROM sync WHERE url = ? ORDER BY sync_id DESC LIMIT 1", (url,))
-            if row and row["ended_at"] is None and row["started_at"] >= as_text(not_before):
-                done = self._all("SELECT url FROM shard WHERE sync_id = ?", (row["sync_id"],))
-                return Sync(row["sync_id"], as_time(row["started_at"]), frozenset(shard for (shard,) in done))
-            self._run("DELETE FROM sync WHERE url = ?", (url,))
-            sync_id = self._run("INSERT INTO sync (url, started_at) VALUES (?, ?)", (url, as_text(now))).lastrowid
-            return Sync(sync_id or 0, as_time(as_text(now)), frozenset())
+    def begin_sync(self, url: str, now: datetime, *, not_before: datetime) -> Sync:
+        """Begin a sync of a sitemap, or resume one that did not end and began no earlier than `not_before`."""
+        with self._db.transaction():
+            row = self._db.find_row("SELECT * FROM sync WHERE url = ? ORDER BY sync_id DESC LIMIT 1", (url,))
+            if row and row["ended_at"] is None and row["started_at"] >= format_time(not_before):
+                done = self._db.fetch_rows("SELECT url FROM shard WHERE sync_id = ?", (row["sync_id"],))
+                return Sync(row["sync_id"], parse_time(row["started_at"]), frozenset(shard for (shard,) in done))
+            self._db.execute("DELETE FROM sync WHERE url = ?", (url,))
+            sync_id = self._db.execute(
+                "INSERT INTO sync (url, started_at) VALUES (?, ?)", (url, format_time(now))
+            ).lastrowid
+            return Sync(sync_id or 0, parse_time(format_time(now)), frozenset())
 
     def end_sync(self, sync: Sync, now: datetime) -> None:
-        """Note that a reading of the sitemap came to its end."""
-        with self.transaction():
-            self._run("UPDATE sync SET ended_at = ? WHERE sync_id = ?", (as_text(now), sync.sync_id))
+        """Record that a sync came to its end."""
+        with self._db.transaction():
+            self._db.execute("UPDATE sync SET ended_at = ? WHERE sync_id = ?", (format_time(now), sync.sync_id))
 
-    def shard(self, url: str) -> Shard | None:
-        """Give what is known of a shard of the sitemap."""
-        row = self._one("SELECT url, etag, last_modified, synced_at, slugs FROM shard WHERE url = ?", (url,))
+    def find_shard(self, url: str) -> Shard | None:
+        """Return a shard of the sitemap, or None."""
+        row = self._db.find_row("SELECT url, etag, last_modified, synced_at, slugs FROM shard WHERE url = ?", (url,))
         if row is None:
             return None
-        return Shard(row["url"], row["etag"], row["last_modified"], as_time(row["synced_at"]), row["slugs"])
+        return Shard(row["url"], row["etag"], row["last_modified"], parse_time(row["synced_at"]), row["slugs"])
 
     def touch_shard(self, url: str, synced_at: datetime, *, sync: Sync | None = None) -> None:
-        """Note that the site said that a shard is unchanged."""
-        with self.transaction():
-            self._run(
+        """Record that the site said that a shard is unchanged."""
+        with self._db.transaction():
+            self._db.execute(
                 "UPDATE shard SET synced_at = ?, sync_id = ? WHERE url = ?",
-                (as_text(synced_at), sync and sync.sync_id, url),
+                (format_time(synced_at), sync and sync.sync_id, url),
             )
             self._claim_shard(url, sync)
 
@@ -125,7 +127,7 @@ class SlugIndex(Database):
         sync: Sync | None = None,
         is_whole: Callable[[], bool] = lambda: True,
     ) -> Change:
-        """Put what a shard lists into the index, in place of what it listed before.
+        """Replace in the index what a shard listed before by what it lists now.
 
         Args:
             url: The shard.
@@ -133,35 +135,34 @@ class SlugIndex(Database):
             synced_at: When it was fetched.
             etag: Its validator, for the next time.
             last_modified: Likewise.
-            sync: The reading that it belongs to.
-            is_whole: Asked when the slugs are read to their end. If it says no, they are part of a shard: they are
-                added, nothing is taken away, and the shard does not count as read.
+            sync: The sync that it belongs to.
+            is_whole: Called when the slugs are read to their end. If it returns False, they are part of a shard: they
+                are added, nothing is removed, and the shard does not count as read.
 
         """
-        with self.transaction():
+        with self._db.transaction():
             self._receive(slugs)
             whole = is_whole()
-            self._run(
-                "INSERT OR IGNORE INTO shard (url, synced_at, slugs) VALUES (?, ?, 0)",
-                (url, as_text(synced_at)),
+            self._db.execute(
+                "INSERT OR IGNORE INTO shard (url, synced_at, slugs) VALUES (?, ?, 0)", (url, format_time(synced_at))
             )
-            (shard_id,) = self._some("SELECT shard_id FROM shard WHERE url = ?", (url,))
+            (shard_id,) = self._db.fetch_row("SELECT shard_id FROM shard WHERE url = ?", (url,))
             change = Change(self._list_slugs(shard_id), self._unlist_slugs(shard_id) if whole else 0)
-            (count,) = self._some("SELECT count(*) FROM listed WHERE shard_id = ?", (shard_id,))
-            self._run("UPDATE shard SET slugs = ? WHERE shard_id = ?", (count, shard_id))
+            (count,) = self._db.fetch_row("SELECT count(*) FROM listed WHERE shard_id = ?", (shard_id,))
+            self._db.execute("UPDATE shard SET slugs = ? WHERE shard_id = ?", (count, shard_id))
             if whole:
-                self._run(
+                self._db.execute(
                     "UPDATE shard SET etag = ?, last_modified = ?, synced_at = ?, sync_id = ? WHERE shard_id = ?",
-                    (etag, last_modified, as_text(synced_at), sync and sync.sync_id, shard_id),
+                    (etag, last_modified, format_time(synced_at), sync and sync.sync_id, shard_id),
                 )
             else:
-                self._run("UPDATE shard SET etag = NULL, last_modified = NULL WHERE shard_id = ?", (shard_id,))
+                self._db.execute("UPDATE shard SET etag = NULL, last_modified = NULL WHERE shard_id = ?", (shard_id,))
             self._claim_shard(url, sync)
             self._receive(())
             return change
 
     def drop_shards(self, sync: Sync, *, keep: Iterable[str]) -> int:
-        """Take the shards that a sitemap has named before, but some, out of the index, with what only they listed.
+        """Remove the shards that a sitemap named before, except some, and the slugs that only they listed.
 
         Shards of other sitemaps stay.
 
@@ -170,10 +171,10 @@ class SlugIndex(Database):
 
         """
         removed = 0
-        with self.transaction():
+        with self._db.transaction():
             self._receive(())
             # A shard without a sitemap is of an older version, which had one sitemap's alone.
-            rows = self._all(
+            rows = self._db.fetch_rows(
                 """SELECT shard_id, url FROM shard
                 WHERE sitemap IS NULL OR sitemap = (SELECT url FROM sync WHERE sync_id = ?)""",
                 (sync.sync_id,),
@@ -181,22 +182,22 @@ class SlugIndex(Database):
             kept = set(keep)
             for shard_id in (row["shard_id"] for row in rows if row["url"] not in kept):
                 removed += self._unlist_slugs(shard_id)
-                self._run("DELETE FROM shard WHERE shard_id = ?", (shard_id,))
+                self._db.execute("DELETE FROM shard WHERE shard_id = ?", (shard_id,))
         return removed
 
-    def index_status(self) -> IndexStatus:
-        """Tell the size and the age of the slug index."""
-        shards, oldest, newest = self._some("SELECT count(*), min(synced_at), max(synced_at) FROM shard")
-        (slugs,) = self._some("SELECT count(*) FROM slug")
-        (unfinished,) = self._some("SELECT min(started_at) FROM sync WHERE ended_at IS NULL")
-        return IndexStatus(shards, slugs, *(time and as_time(time) for time in (oldest, newest, unfinished)))
+    def status(self) -> IndexStatus:
+        """Return the size and the age of the slug index."""
+        shards, oldest, newest = self._db.fetch_row("SELECT count(*), min(synced_at), max(synced_at) FROM shard")
+        (slugs,) = self._db.fetch_row("SELECT count(*) FROM slug")
+        (unfinished,) = self._db.fetch_row("SELECT min(started_at) FROM sync WHERE ended_at IS NULL")
+        return IndexStatus(shards, slugs, *(time and parse_time(time) for time in (oldest, newest, unfinished)))
 
-    def slug_exists(self, slug: str) -> bool:
-        """Tell whether the sitemap listed a slug."""
-        return self._one("SELECT 1 FROM slug WHERE slug = ?", (slug,)) is not None
+    def has(self, slug: str) -> bool:
+        """Tell whether the sitemap lists a slug."""
+        return self._db.find_row("SELECT 1 FROM slug WHERE slug = ?", (slug,)) is not None
 
-    def near(self, slug: str, words: Iterable[str] = (), *, limit: int = 10) -> tuple[Near, ...]:
-        """Give the slugs of the index that resemble one that may not be in it, the best first.
+    def find_similar(self, slug: str, words: Iterable[str] = (), *, limit: int = 10) -> tuple[Similar, ...]:
+        """Return the slugs of the index that resemble one that may not be in it, the best first.
 
         Two kinds are found: slugs with the same beginning (cut elsewhere, or numbered), which are its neighbours in the
         alphabet, and slugs that share its rarer words (renamed studies).
@@ -204,84 +205,85 @@ class SlugIndex(Database):
         Args:
             slug: The slug that a title gives.
             words: More words, such as those of a title that goes on where the slug is cut.
-            limit: How many to give at most.
+            limit: How many to return at most.
 
         """
         wanted = tuple(dict.fromkeys((*split_words(slug), *words)))
         weights = self._weights(wanted)
         found = set(self._neighbours(slug)) | set(self._with_words(weights))
-        scored = (Near(other, _likeness(slug, other, weights)) for other in found)
-        return tuple(sorted(scored, key=lambda near: (-near.score, near.slug))[:limit])
+        scored = (Similar(other, _likeness(slug, other, weights)) for other in found)
+        return tuple(sorted(scored, key=lambda similar: (-similar.score, similar.slug))[:limit])
 
     def _claim_shard(self, url: str, sync: Sync | None) -> None:
-        """Note which sitemap names a shard."""
+        """Record which sitemap names a shard."""
         if sync:
-            self._run(
+            self._db.execute(
                 "UPDATE shard SET sitemap = (SELECT url FROM sync WHERE sync_id = ?) WHERE url = ?", (sync.sync_id, url)
             )
 
     def _receive(self, slugs: Iterable[str]) -> None:
-        """Take in slugs, in place of those taken in before; a table of their own spares memory and sorts them."""
-        self._run("CREATE TEMP TABLE IF NOT EXISTS incoming (slug TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._run("DELETE FROM incoming")
-        self._rows("INSERT OR IGNORE INTO incoming VALUES (?)", ((slug,) for slug in slugs))
+        """Fill a table with the slugs of a shard: it spares memory, and sorts them."""
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (slug TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("DELETE FROM incoming")
+        self._db.execute_many("INSERT OR IGNORE INTO incoming VALUES (?)", ((slug,) for slug in slugs))
 
     def _list_slugs(self, shard_id: int) -> int:
-        """List the incoming slugs under a shard; gives how many are new to the index."""
-        (last,) = self._some("SELECT coalesce(max(slug_id), 0) FROM slug")
-        self._run("INSERT OR IGNORE INTO slug (slug) SELECT slug FROM incoming ORDER BY slug")
-        self._run("INSERT INTO slug_words (rowid, slug) SELECT slug_id, slug FROM slug WHERE slug_id > ?", (last,))
+        """List the incoming slugs under a shard; return how many are new to the index."""
+        (last,) = self._db.fetch_row("SELECT coalesce(max(slug_id), 0) FROM slug")
+        self._db.execute("INSERT OR IGNORE INTO slug (slug) SELECT slug FROM incoming ORDER BY slug")
+        self._db.execute(
+            "INSERT INTO slug_words (rowid, slug) SELECT slug_id, slug FROM slug WHERE slug_id > ?", (last,)
+        )
         added = self._count_words("SELECT slug FROM slug WHERE slug_id > ?", (last,), 1)
-        self._run(
-            "INSERT OR IGNORE INTO listed SELECT ?, slug_id FROM incoming JOIN slug USING (slug)",
-            (shard_id,),
+        self._db.execute(
+            "INSERT OR IGNORE INTO listed SELECT ?, slug_id FROM incoming JOIN slug USING (slug)", (shard_id,)
         )
         return added
 
     def _unlist_slugs(self, shard_id: int) -> int:
-        """Take what did not come in again from a shard; gives how many slugs no shard lists any more."""
-        self._run("CREATE TEMP TABLE IF NOT EXISTS gone (slug_id INTEGER PRIMARY KEY, slug TEXT)")
-        self._run("DELETE FROM gone")
-        self._run(
+        """Unlist what did not come in again from a shard; return how many slugs no shard lists any more."""
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS gone (slug_id INTEGER PRIMARY KEY, slug TEXT)")
+        self._db.execute("DELETE FROM gone")
+        self._db.execute(
             """INSERT INTO gone SELECT slug_id, slug FROM listed JOIN slug USING (slug_id)
             WHERE shard_id = ? AND slug NOT IN (SELECT slug FROM incoming)""",
             (shard_id,),
         )
-        self._run("DELETE FROM listed WHERE shard_id = ? AND slug_id IN (SELECT slug_id FROM gone)", (shard_id,))
-        self._run("DELETE FROM gone WHERE EXISTS (SELECT 1 FROM listed WHERE listed.slug_id = gone.slug_id)")
+        self._db.execute("DELETE FROM listed WHERE shard_id = ? AND slug_id IN (SELECT slug_id FROM gone)", (shard_id,))
+        self._db.execute("DELETE FROM gone WHERE EXISTS (SELECT 1 FROM listed WHERE listed.slug_id = gone.slug_id)")
         # The words must be taken out by the text that they were put in by, so before the slug itself goes.
-        self._run("INSERT INTO slug_words (slug_words, rowid, slug) SELECT 'delete', slug_id, slug FROM gone")
+        self._db.execute("INSERT INTO slug_words (slug_words, rowid, slug) SELECT 'delete', slug_id, slug FROM gone")
         removed = self._count_words("SELECT slug FROM gone", (), -1)
-        self._run("DELETE FROM slug WHERE slug_id IN (SELECT slug_id FROM gone)")
+        self._db.execute("DELETE FROM slug WHERE slug_id IN (SELECT slug_id FROM gone)")
         return removed
 
     def _count_words(self, query: str, values: tuple[object, ...], step: int) -> int:
-        """Add to, or take from, the words' counts what the slugs of a query hold; gives the number of slugs."""
+        """Add the words of a query's slugs to the counts of words, or subtract them; return the number of slugs."""
         counts: Counter[str] = Counter()
         slugs = 0
-        with translated(self.path):
-            for (slug,) in self._database.execute(query, values):
+        with translate_errors(self._db.path):
+            for (slug,) in self._db.execute(query, values):
                 slugs += 1
                 counts.update(split_words(slug))
-        self._rows(
+        self._db.execute_many(
             "INSERT INTO word VALUES (?, ?) ON CONFLICT DO UPDATE SET slugs = slugs + excluded.slugs",
             sorted((word, step * count) for word, count in counts.items()),
         )
         return slugs
 
     def _weights(self, words: tuple[str, ...]) -> dict[str, Weight]:
-        rows = self._all(
+        rows = self._db.fetch_rows(
             "SELECT word, slugs FROM word WHERE word IN (SELECT value FROM json_each(?))", (json.dumps(words),)
         )
         counts = {row["word"]: int(row["slugs"]) for row in rows}
-        (total,) = self._some("SELECT coalesce(max(slug_id), 0) FROM slug")
+        (total,) = self._db.fetch_row("SELECT coalesce(max(slug_id), 0) FROM slug")
         return {word: Weight(held := counts.get(word, 0), log((total + 2) / (held + 1))) for word in words}
 
     def _neighbours(self, slug: str) -> Iterator[str]:
         """Yield the slugs before and behind one in the alphabet: no others share a longer beginning with it."""
         behind = "SELECT slug FROM slug WHERE slug >= ? ORDER BY slug LIMIT 5"
         before = "SELECT slug FROM slug WHERE slug < ? ORDER BY slug DESC LIMIT 5"
-        return (other for query in (behind, before) for (other,) in self._all(query, (slug,)))
+        return (other for query in (behind, before) for (other,) in self._db.fetch_rows(query, (slug,)))
 
     def _with_words(self, weights: Mapping[str, Weight]) -> Iterator[str]:
         """Yield the slugs that share the most of the rarer words, by reading no more than some thousand entries."""
@@ -298,17 +300,19 @@ class SlugIndex(Database):
         for number in self._holding(together) if len(together) > 1 else ():
             worth[number] += sum(weights[word].worth for word in together)
         best = nlargest(_SCORED, worth, key=worth.__getitem__)
-        rows = self._all("SELECT slug FROM slug WHERE slug_id IN (SELECT value FROM json_each(?))", (json.dumps(best),))
+        rows = self._db.fetch_rows(
+            "SELECT slug FROM slug WHERE slug_id IN (SELECT value FROM json_each(?))", (json.dumps(best),)
+        )
         return (slug for (slug,) in rows)
 
     def _holding(self, words: list[str]) -> list[int]:
         query = " AND ".join(f'"{word}"' for word in words)
-        rows = self._all("SELECT rowid FROM slug_words WHERE slug_words MATCH ? LIMIT ?", (query, _ENTRIES))
+        rows = self._db.fetch_rows("SELECT rowid FROM slug_words WHERE slug_words MATCH ? LIMIT ?", (query, _ENTRIES))
         return [number for (number,) in rows]
 
 
 def _likeness(slug: str, other: str, weights: Mapping[str, Weight]) -> float:
-    """Say how much two slugs have in common: by their words or their beginning, whichever says more."""
+    """Rate how much two slugs have in common: by their words or their beginning, whichever says more."""
     words = set(split_words(other))
     wanted = sum(weight.worth for weight in weights.values())
     shared = sum(weight.worth for word, weight in weights.items() if word in words)

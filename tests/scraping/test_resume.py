@@ -1,4 +1,4 @@
-"""Going on with an interrupted run, and commands that must not write over what they read."""
+"""Resuming an interrupted run, and commands that must not write over what they read."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 import trialscrape
 from support.page import PAGE
 from trialscrape.parsing.parser import parse_page
-from trialscrape.scraping.run import key_of
+from trialscrape.scraping.run import run_key
 from trialscrape.settings import Settings
 from trialscrape.store.store import Store
 from trialscrape.testing.replica import Fault, Replica, Site, Study
@@ -26,11 +26,11 @@ STUDIES = (
 
 
 def quick(replica: Replica, **changes: object) -> Settings:
-    given: dict[str, object] = {"rate": 500.0, "retries": 0, "concurrency": 1, "backoff": 0.0}
-    return Settings(site=replica.url, registry=replica.url, **(given | changes))
+    defaults: dict[str, object] = {"rate": 500.0, "retries": 0, "concurrency": 1, "backoff": 0.0}
+    return Settings(site=replica.url, registry=replica.url, **(defaults | changes))
 
 
-def interrupt(store: Path, settings: Settings) -> trialscrape.Scraped:
+def interrupt(store: Path, settings: Settings) -> trialscrape.IdResult:
     """Begin a run of two ids, and leave it after the first."""
     with closing(trialscrape.scrape([ID, OTHER], store=store, settings=settings)) as run:  # type: ignore[type-var]  # it is a generator
         return next(run)
@@ -42,7 +42,7 @@ def test_what_may_have_passed_is_tried_again(tmp_path: Path) -> None:
         assert interrupt(tmp_path / "store.db", settings).outcome == "server_error"
         replica.faults.clear()
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=settings))
-    assert [each.outcome for each in outcomes] == ["new", "new"]
+    assert [result.outcome for result in outcomes] == ["new", "new"]
 
 
 def test_an_interrupted_run_is_forgotten_after_a_day(tmp_path: Path) -> None:
@@ -50,22 +50,22 @@ def test_an_interrupted_run_is_forgotten_after_a_day(tmp_path: Path) -> None:
         settings = quick(replica, max_age=timedelta(0))
         assert interrupt(tmp_path / "store.db", settings).outcome == "new"
         with Store.open(tmp_path / "store.db") as store:
-            key = key_of([ID, OTHER], settings)
-            assert ID in store.finished(key)
+            key = run_key([ID, OTHER], settings)
+            assert ID in store.runs.list_finished(key)
             now = datetime.now(UTC)
-            store.begin_run(key, now, not_before=now - timedelta(days=1))
-            assert ID in store.finished(key)
-            store.begin_run(key, now, not_before=now + timedelta(days=1))
-            assert not store.finished(key)
+            store.runs.begin(key, now, not_before=now - timedelta(days=1))
+            assert ID in store.runs.list_finished(key)
+            store.runs.begin(key, now, not_before=now + timedelta(days=1))
+            assert not store.runs.list_finished(key)
 
 
-def test_a_fault_of_ours_costs_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_trialscrape_costs_one_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "trialscrape.engines.parse_page", lambda page: 1 / 0 if "bathing" in page.url else parse_page(page)
     )
     with Replica(Site(studies=STUDIES)) as replica:
         outcomes = list(trialscrape.scrape([ID, OTHER], store=tmp_path / "store.db", settings=quick(replica)))
-    assert [each.outcome for each in outcomes] == ["internal_error", "new"]
+    assert [result.outcome for result in outcomes] == ["internal_error", "new"]
     assert "please report it: ZeroDivisionError" in str(outcomes[0].message)
 
 
@@ -103,7 +103,7 @@ def test_nothing_that_is_read_is_written_over(arguments: list[str], tmp_path: Pa
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_the_bar_on_a_terminal_tells_how_it_goes(tmp_path: Path) -> None:
+def test_the_bar_on_a_terminal_shows_the_counts(tmp_path: Path) -> None:
     with Replica(Site(studies=STUDIES), faults={"/study/tree-bathing": Fault(delay=0.5)}) as replica:
         own = {"TRIALSCRAPE_SITE": replica.url, "TRIALSCRAPE_REGISTRY": replica.url, "TRIALSCRAPE_RATE": "500"}
         shown, terminal = os.openpty()
@@ -115,8 +115,8 @@ def test_the_bar_on_a_terminal_tells_how_it_goes(tmp_path: Path) -> None:
             check=False,
         )
     os.close(terminal)
-    told = os.read(shown, 1_000_000).decode()
+    shown_text = os.read(shown, 1_000_000).decode()
     os.close(shown)
     assert done.returncode == 0
-    assert re.search(r"ids: [12] ok, 0 failed, [0-9.]+/s", told)
-    assert re.search(r"[12]/2", told)
+    assert re.search(r"ids: [12] ok, 0 failed, [0-9.]+/s", shown_text)
+    assert re.search(r"[12]/2", shown_text)

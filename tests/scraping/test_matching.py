@@ -1,8 +1,5 @@
-"""Where the page of an id may be, and what makes a page its page."""
+"""What makes a page an id's page."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,19 +7,15 @@ import pytest
 import trialscrape
 from support.page import with_
 from trialscrape.fetching.responses import Result
-from trialscrape.page import Match as PageMatch
+from trialscrape.page import Match
 from trialscrape.parsing.parser import with_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.mapping import RegistryAnswer
-from trialscrape.scraping.resolve import MOST_CANDIDATES, candidates, duplicates, explain_mismatch, match_page
-from trialscrape.store.store import Match, Store
+from trialscrape.scraping.matching import explain_mismatch, match_page
 
 NCT_ID, CURRENT, OTHER = "NCT99000100", "NCT99000200", "NCT99000300"
 TITLE, SPONSOR = "Tree Bathing for Restless Clerks", "Institute for Arboreal Medicine"
-OFFICIAL, BRIEF = "A Randomized Trial of Trees", "Trees for Clerks"
-SLUG, SHORT = "a-randomized-trial-of-trees", "trees-for-clerks"
-DEVICE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
-DEVICE_SLUG = "trial-of-device-that-is-not-approved-or-cleared-by-the-us-fda"
+OFFICIAL = "A Randomized Trial of Trees"
 
 
 def answer(**changes: Any) -> RegistryAnswer:
@@ -31,95 +24,6 @@ def answer(**changes: Any) -> RegistryAnswer:
     return RegistryAnswer(
         status="found", requested_id=NCT_ID, url="", result=Result.OK, **({"sponsor": SPONSOR} | said | changes)
     )
-
-
-def titled(official: str | None, brief: str | None) -> RegistryAnswer:
-    return answer(official_title=official, brief_title=brief)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "trialscrape.db") as store:
-        yield store
-
-
-WITHOUT_INDEX: dict[str, tuple[str | None, str | None, list[str]]] = {
-    "brief first": (OFFICIAL, BRIEF, [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
-    "brief only": (None, BRIEF, [SHORT, f"{SHORT}-1"]),
-    "the same title twice": (BRIEF, BRIEF, [SHORT, f"{SHORT}-1"]),
-    "what the rule leaves open comes last": (
-        OFFICIAL,
-        "R&D of Trees",
-        ["rd-of-trees", SLUG, "rd-of-trees-1", f"{SLUG}-1", "r-d-of-trees"],
-    ),
-    "an acronym in the last bracket": (
-        OFFICIAL,
-        f"{BRIEF} (TREE-2)",
-        [f"{SHORT}-tree2", SLUG, f"{SHORT}-tree2-1", f"{SLUG}-1", SHORT],
-    ),
-    "a bracket of more words": (
-        None,
-        f"{BRIEF} (Who Sit All Day)",
-        [f"{SHORT}-who-sit-all-day", f"{SHORT}-who-sit-all-day-1"],
-    ),
-    "no letter of a slug": ("研究", BRIEF, [SHORT, f"{SHORT}-1"]),
-    "no slug at all": ("研究", "…", []),
-    "the title of all unapproved devices": (None, DEVICE, []),
-    "a device with a title of its own": (OFFICIAL, DEVICE, [SLUG, f"{SLUG}-1"]),
-}
-
-
-@pytest.mark.parametrize(("official", "brief", "expected"), WITHOUT_INDEX.values(), ids=WITHOUT_INDEX)
-def test_without_an_index_the_likeliest_slugs_are_tried(
-    store: Store, official: str | None, brief: str | None, expected: list[str]
-) -> None:
-    assert candidates(titled(official, brief), store) == expected
-
-
-def test_titles_of_many_readings_give_at_most_eight_candidates(store: Store) -> None:
-    slugs = candidates(titled("R&D of Old_Trees (A B)", "R&D of Trees (C_D)"), store)
-    assert len(slugs) == len(set(slugs)) == MOST_CANDIDATES == 8
-
-
-def test_a_title_is_cut_where_the_site_cuts_it(store: Store) -> None:
-    slugs = candidates(titled(None, "Trees, for Clerks and Others"), store, length=16)
-    assert slugs == ["trees-for-clerk", "trees-for-clerk-1"]
-
-
-WITH_INDEX: dict[str, tuple[list[str], list[str]]] = {
-    "only what is listed": ([SLUG, "rice-and-beans"], [SLUG]),
-    "both titles": ([SHORT, SLUG], [SHORT, SLUG]),
-    "numbered ones": ([f"{SLUG}-2", SLUG, f"{SHORT}-1"], [SLUG, f"{SHORT}-1", f"{SLUG}-2"]),
-    "only a numbered one": ([f"{SLUG}-9"], [f"{SLUG}-9"]),
-    "a renamed study": (["a-randomized-trial-of-old-trees", "rice-and-beans"], ["a-randomized-trial-of-old-trees"]),
-    "cut elsewhere": (["a-randomized-trial-of-tre"], ["a-randomized-trial-of-tre"]),
-    "nothing listed": (["rice-and-beans"], [SHORT, SLUG, f"{SHORT}-1", f"{SLUG}-1"]),
-}
-
-
-@pytest.mark.parametrize(("listed", "expected"), WITH_INDEX.values(), ids=WITH_INDEX)
-def test_with_an_index_the_listed_slugs_are_tried(store: Store, listed: list[str], expected: list[str]) -> None:
-    store.replace_shard("s", listed, datetime.now(UTC))
-    assert candidates(titled(OFFICIAL, BRIEF), store) == expected
-
-
-def test_many_listed_slugs_are_cut_to_eight(store: Store) -> None:
-    made = (SHORT, SLUG)
-    forms = [f"{slug}-{number}" for slug in made for number in range(1, 10)]
-    store.replace_shard("s", [*made, *forms], datetime.now(UTC))
-    assert candidates(titled(OFFICIAL, BRIEF), store) == [*made, *forms[:6]]
-
-
-def test_devices_are_not_tried_one_after_the_other(store: Store) -> None:
-    store.replace_shard("s", [DEVICE_SLUG, *(f"{DEVICE_SLUG}-{number}" for number in range(1, 10))], datetime.now(UTC))
-    assert candidates(titled(None, DEVICE), store) == []
-
-
-def test_duplicates_are_tried_where_no_index_tells_them(store: Store) -> None:
-    numbers = [f"{SHORT}-{number}" for number in range(1, 10)]
-    assert duplicates(SHORT, store) == duplicates(f"{SHORT}-1", store) == numbers
-    store.replace_shard("s", [SHORT], datetime.now(UTC))
-    assert duplicates(SHORT, store) == []
 
 
 OWN, NUMBER = f"{NCT_ID}\n", "IAM-7 (Other Identifier)\n"
@@ -231,11 +135,11 @@ MATCHES: dict[str, tuple[Trial, RegistryAnswer | None, str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("trial", "said", "matched_by"), MATCHES.values(), ids=MATCHES)
-def test_match(trial: Trial, said: RegistryAnswer | None, matched_by: str | None) -> None:
+@pytest.mark.parametrize(("trial", "said", "kind"), MATCHES.values(), ids=MATCHES)
+def test_match(trial: Trial, said: RegistryAnswer | None, kind: str | None) -> None:
     match = match_page(trial, NCT_ID, said)
-    current = said.nct_id if said and matched_by != "nct_id" else NCT_ID
-    assert match == (Match(matched_by, str(current)) if matched_by else None)
+    current = said.nct_id if said and kind != "nct_id" else NCT_ID
+    assert match == (Match(kind, str(current)) if kind else None)
 
 
 # The registry's markdown, and what a page makes of it.
@@ -307,7 +211,7 @@ def test_a_mismatch_says_what_was_compared(trial: Trial, said: RegistryAnswer, m
 )
 def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evidence: str) -> None:
     bare = unnamed()
-    matched = with_matched_id(bare, PageMatch(matched_by, NCT_ID))
+    matched = with_matched_id(bare, Match(matched_by, NCT_ID))
     assert (bare.nct_id, matched.nct_id) == (None, NCT_ID)
     assert [(warning.code, warning.line, warning.message) for warning in matched.warnings] == [
         (
@@ -322,4 +226,4 @@ def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evid
 
 @pytest.mark.parametrize("matched_by", ["nct_id", "current_nct_id", "address"])
 def test_a_record_whose_page_shows_the_id_stays_as_it_is(matched_by: str) -> None:
-    assert with_matched_id(page(), PageMatch(matched_by, OTHER)) == page()
+    assert with_matched_id(page(), Match(matched_by, OTHER)) == page()
