@@ -27,12 +27,12 @@ from support.network import (
     WarpClock,
     certificate,
     fetch,
-    head_of,
     paths,
     proxy_server,
     quick,
     raw_page,
     raw_server,
+    read_head,
     robots,
 )
 from trialscrape.errors import Stopped
@@ -313,7 +313,7 @@ def test_what_is_behind_an_answer_is_no_answer_to_the_next_request(
                 time.sleep(0.02)
             if path == "/study/first":
                 said.set()
-            path = (head_of(connection).decode().split() or ["", ""])[1]
+            path = (read_head(connection).decode().split() or ["", ""])[1]
 
     with raw_server(answer, context) as url, Fetcher(quick(url, read_timeout=2.0, total_timeout=4.0)) as fetcher:
         first = fetcher.get(url + "/study/first")
@@ -335,7 +335,7 @@ def test_one_that_waits_for_no_answer_keeps_its_connection() -> None:
         while path:
             requested.append(path)
             connection.sendall(make_answer(PAGE, "200 OK" if path == PATH else "404 Not Found"))
-            path = (head_of(connection).decode().split() or ["", ""])[1]
+            path = (read_head(connection).decode().split() or ["", ""])[1]
 
     with raw_server(answer) as url, Fetcher(quick(url)) as fetcher:
         assert [fetcher.get(url + PATH).result for _ in range(3)] == ["ok"] * 3
@@ -555,7 +555,7 @@ def test_a_dripping_body_of_an_error_is_not_waited_for(replica: Replica) -> None
 def test_a_long_body_of_an_error_is_not_read(replica: Replica) -> None:
     replica.faults[PATH] = Fault(status=404, size=1_000_000_000_000)
     before = time.monotonic()
-    response, peak = peak_of(replica)
+    response, peak = measure_peak(replica)
     assert time.monotonic() - before < 10
     assert (response.result, response.attempts) == ("http_status", 1)
     assert peak < 2_000_000
@@ -681,7 +681,7 @@ def test_dots_are_resolved_before_an_address_is_requested(replica: Replica) -> N
 # Size
 
 
-def peak_of(replica: Replica, **changes: Any) -> tuple[Response, int]:
+def measure_peak(replica: Replica, **changes: Any) -> tuple[Response, int]:
     """Fetch, and return the most bytes that were in use at once beyond those before."""
     with Fetcher(quick(replica.url, total_timeout=20.0, read_timeout=5.0, **changes)) as fetcher:
         fetcher.get_robots(replica.url)
@@ -703,7 +703,7 @@ def peak_of(replica: Replica, **changes: Any) -> tuple[Response, int]:
 )
 def test_a_huge_body_is_too_large_and_takes_no_memory(replica: Replica, fault: Fault) -> None:
     replica.faults[PATH] = fault
-    response, peak = peak_of(replica, body_limit=2_000_000)
+    response, peak = measure_peak(replica, body_limit=2_000_000)
     assert (response.result, response.body, response.attempts) == ("too_large", b"", 1)
     assert response.message == (
         f"cannot fetch {replica.url}{PATH}: it has more than 2000000 bytes; raise the body limit if that is right"
@@ -887,9 +887,9 @@ def test_stop_ends_every_wait_at_once(replica: Replica) -> None:
         fetcher.stop()
         assert {type(thread.exception(timeout=5)) for thread in waiting} == {Stopped}
         assert time.monotonic() - before < 1
-        for ask in (fetcher.get, fetcher.get_robots):
+        for method in (fetcher.get, fetcher.get_robots):
             with pytest.raises(Stopped, match="the fetcher was stopped"):
-                ask(replica.url + PATH)
+                method(replica.url + PATH)
 
 
 def test_a_stop_is_no_result_of_the_network(replica: Replica) -> None:
@@ -937,9 +937,9 @@ def test_a_closed_fetcher_says_so(replica: Replica) -> None:
     with Fetcher(quick(replica.url)) as fetcher:
         pass
     for url in (replica.url + PATH, "no address"):
-        for ask in (fetcher.get, fetcher.get_robots):
+        for method in (fetcher.get, fetcher.get_robots):
             with pytest.raises(Stopped):
-                ask(url)
+                method(url)
 
 
 WAITS = {

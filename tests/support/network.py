@@ -93,7 +93,7 @@ def raw_server(answer: Callable[[str, socket.socket], None], tls: ssl.SSLContext
 
     def serve(plain: socket.socket) -> None:
         with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
-            if request := head_of(connection):
+            if request := read_head(connection):
                 answer(request.split()[1].decode(), connection)
 
     with listening(serve) as port:
@@ -125,7 +125,7 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         thread.join()
 
 
-def head_of(connection: socket.socket) -> bytes:
+def read_head(connection: socket.socket) -> bytes:
     """Read the head of a request; nothing where the connection ends before it."""
     request = b""
     while not request.endswith(b"\r\n\r\n"):
@@ -141,7 +141,7 @@ def proxy_server(heads: list[bytes], refusal: bytes = b"") -> Iterator[str]:
     """Run an HTTP proxy, for tunnels and plain requests. It records the heads it gets. Yield its URL."""
 
     def serve(client: socket.socket) -> None:
-        head = head_of(client)
+        head = read_head(client)
         heads.append(head)
         if refusal:
             client.sendall(refusal)

@@ -134,10 +134,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Pages that are being parsed. A row of another process was left by one that died meanwhile.
         "CREATE TABLE parsing (version_id INTEGER PRIMARY KEY REFERENCES version, process TEXT NOT NULL)",
     ),
-    (
-        # Registry answers of an interrupted run have another shape now; they are requested again.
-        "DELETE FROM answer",
-    ),
 )
 """The schema as steps: a file at version n has had the first n of them (`PRAGMA user_version`)."""
 

@@ -436,7 +436,9 @@ def _make_record(study: Study) -> dict[str, object]:
 
 def _apply_fault(fault: Fault, answer: _Answer) -> _Answer:
     """Return the answer as the fault changes its status, headers and body."""
-    status = fault.status or _choose_status(fault, answer)
+    # Another body is a page; all else leaves the status as it was.
+    is_page = fault.body is not None or fault.size is not None or fault.gzip_bomb is not None
+    status = fault.status or (302 if fault.redirect is not None else 200 if is_page else answer.status)
     body = answer.body
     headers = dict(answer.headers)
     if fault.body is not None or fault.status or fault.redirect is not None:
@@ -444,7 +446,10 @@ def _apply_fault(fault: Fault, answer: _Answer) -> _Answer:
         body = text.encode() if isinstance(text, str) else text
         headers = {"Content-Type": fault.content_type}
     if fault.retry_after is not None:
-        headers["Retry-After"] = _format_retry_after(fault.retry_after)
+        pause = str(fault.retry_after)
+        if pause.startswith("date+"):
+            pause = format_datetime(datetime.now(UTC) + timedelta(seconds=float(pause[5:])), usegmt=True)
+        headers["Retry-After"] = pause
     if fault.redirect is not None:
         headers["Location"] = fault.redirect
     if fault.gzip_bomb:
@@ -452,19 +457,6 @@ def _apply_fault(fault: Fault, answer: _Answer) -> _Answer:
     if fault.bad_chunk:
         headers["Transfer-Encoding"] = "chunked"
     return _Answer(status, body, headers | dict(fault.headers))
-
-
-def _choose_status(fault: Fault, answer: _Answer) -> int:
-    """Return the status of a fault that names none: another body is a page, all else leaves it as it was."""
-    if fault.redirect is not None:
-        return 302
-    return answer.status if fault.body is None and fault.size is None and fault.gzip_bomb is None else 200
-
-
-def _format_retry_after(wanted: int | str) -> str:
-    if isinstance(wanted, str) and wanted.startswith("date+"):
-        return format_datetime(datetime.now(UTC) + timedelta(seconds=float(wanted[5:])), usegmt=True)
-    return str(wanted)
 
 
 def _choose_length(fault: Fault, answer: _Answer) -> int | None:
