@@ -156,6 +156,45 @@ def test_wrong_usage_is_reported(run: Runner, arguments: list[str], settings: di
     assert list(run.folder.iterdir()) == []
 
 
+OVERWRITING = [
+    ["scrape", IDS[0], "-o", "trialscrape.db"],
+    ["scrape", IDS[0], "-o", "x.db", "--store", "x.db"],
+    ["scrape", IDS[0], "-o", "link"],
+    ["scrape", IDS[0], "-o", "trialscrape.db-wal"],
+    ["scrape", "-i", "ids.csv", "-o", "ids.csv"],
+    ["store", "export", "trialscrape.db"],
+    ["store", "export", "pipe"],
+]
+
+
+@pytest.mark.parametrize("arguments", OVERWRITING, ids=" ".join)
+def test_nothing_that_is_read_is_written_over(run: Runner, arguments: list[str]) -> None:
+    Store.open(run.folder / "trialscrape.db").close()
+    (run.folder / "ids.csv").write_text(IDS[0])
+    (run.folder / "link").symlink_to("trialscrape.db")
+    os.mkfifo(run.folder / "pipe")
+    kept = (run.folder / "trialscrape.db").read_bytes()
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "expected" in done.stderr
+    assert (run.folder / "trialscrape.db").read_bytes() == kept
+    assert (run.folder / "ids.csv").read_text() == IDS[0]
+    assert (run.folder / "pipe").is_fifo()
+
+
+def test_the_bar_on_a_terminal_shows_the_counts(run: Runner) -> None:
+    run.replica.faults[f"/study/{STUDIES[0].slug}"] = Fault(delay=0.5)
+    shown, terminal = os.openpty()
+    command = [*COMMAND, "scrape", *IDS[:2], "-o", "trials.jsonl"]
+    env = environment(run.replica) | {"COLUMNS": "120", "TERM": "xterm"}
+    assert subprocess.run(command, cwd=run.folder, env=env, stderr=terminal, check=False).returncode == 0
+    os.close(terminal)
+    text = os.read(shown, 1_000_000).decode()
+    os.close(shown)
+    assert re.search(r"ids: [12] ok, 0 failed, [0-9.]+/s", text)
+    assert re.search(r"[12]/2", text)
+
+
 # How a run ends early, and is resumed
 
 

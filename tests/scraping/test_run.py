@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import trialscrape
 from support.network import quick
 from support.page import PAGE, with_
 from trialscrape.errors import StoreError
+from trialscrape.parsing.parser import parse_page
 from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.run import run_key, scrape
 from trialscrape.store.store import Store
@@ -66,21 +68,21 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "trialscrape.db"
 
 
-def ask(replica: Replica, store: Path | Store, *asked: str, **changes: Any) -> list[IdResult]:
+def ask(replica: Replica, store: Path | Store, *wanted: str, **changes: Any) -> list[IdResult]:
     """Scrape from the replica, with timeouts that a busy machine does not meet unless a test wants them."""
     settings = quick(replica.url, **{"read_timeout": 10.0, "total_timeout": 20.0} | changes)
-    return list(scrape(asked, store=store, settings=settings))
+    return list(scrape(wanted, store=store, settings=settings))
 
 
-def again(replica: Replica, store: Path, *asked: str, **changes: Any) -> list[IdResult]:
+def again(replica: Replica, store: Path, *wanted: str, **changes: Any) -> list[IdResult]:
     """Scrape once more, however young the kept pages are."""
     replica.requests.clear()
-    return ask(replica, store, *asked, max_age=timedelta(0), **changes)
+    return ask(replica, store, *wanted, max_age=timedelta(0), **changes)
 
 
 def paths(replica: Replica) -> list[str]:
-    """Give what was asked for, robots.txt and queries left out."""
-    return [asked.path.split("?")[0] for asked in replica.requests if asked.path != "/robots.txt"]
+    """Return the requested paths, robots.txt and queries left out."""
+    return [request.path.split("?")[0] for request in replica.requests if request.path != "/robots.txt"]
 
 
 def versions(store: Path, url: str) -> list[bytes]:
@@ -221,16 +223,16 @@ OUTCOMES: dict[str, tuple[Study, str, tuple[str, str | None, int, str | None, st
 }
 
 
-@pytest.mark.parametrize(("study", "asked", "expected"), OUTCOMES.values(), ids=OUTCOMES)
+@pytest.mark.parametrize(("study", "wanted", "expected"), OUTCOMES.values(), ids=OUTCOMES)
 def test_outcomes(
-    store: Path, study: Study, asked: str, expected: tuple[str, str | None, int, str | None, str | None]
+    store: Path, study: Study, wanted: str, expected: tuple[str, str | None, int, str | None, str | None]
 ) -> None:
     with Replica(Site(studies=(study,))) as replica:
-        asked = asked.replace("URL", replica.url)
-        (scraped,) = ask(replica, store, asked)
+        wanted = wanted.replace("URL", replica.url)
+        (result,) = ask(replica, store, wanted)
         outcome, path, attempts, matched_by, message = expected
-        assert scraped.row() == {
-            "id": asked.strip().upper() if asked.strip().upper().startswith("NCT") else asked.partition("?")[0],
+        assert result.row() == {
+            "id": wanted.strip().upper() if wanted.strip().upper().startswith("NCT") else wanted.partition("?")[0],
             "outcome": outcome,
             "url": replica.url + path if path else None,
             "attempts": attempts,
@@ -238,19 +240,21 @@ def test_outcomes(
             "message": message.replace("URL", replica.url).replace("STORE", str(store)) if message else None,
         }
         assert len(paths(replica)) == attempts
-        assert (scraped.trial is not None) == (outcome == "new")
+        assert (result.trial is not None) == (outcome == "new")
 
 
 def test_the_record_is_that_of_the_page(replica: Replica, store: Path) -> None:
-    (scraped,) = ask(replica, store, NCT_ID)
-    assert scraped.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
+    (result,) = ask(replica, store, NCT_ID)
+    assert result.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
 
 
 def test_after_the_page_of_another_study_the_next_candidate_is_tried(store: Path) -> None:
     wrong = replace(ONE, nct_id=OTHER, page=OTHERS, aliases=())
     with Replica(Site(studies=(wrong, replace(ONE, slug=f"{SLUG}-1")))) as replica:
         found = ask(replica, store, NCT_ID)
-        assert [(each.outcome, each.url, each.attempts) for each in found] == [("new", f"{replica.url}{PATH}-1", 3)]
+        assert [(result.outcome, result.url, result.attempts) for result in found] == [
+            ("new", f"{replica.url}{PATH}-1", 3)
+        ]
         # What was fetched in vain is kept: it is the other one's page.
         assert versions(store, replica.url + PATH) == [OTHERS]
 
@@ -262,16 +266,16 @@ NO_STUDY_PAGES = {
 }
 
 
-@pytest.mark.parametrize("asked", [NCT_ID, SLUG])
+@pytest.mark.parametrize("wanted", [NCT_ID, SLUG])
 @pytest.mark.parametrize(("body", "message"), NO_STUDY_PAGES.values(), ids=NO_STUDY_PAGES)
 def test_what_is_no_study_page_gives_no_record(
-    replica: Replica, store: Path, body: bytes, message: str, asked: str
+    replica: Replica, store: Path, body: bytes, message: str, wanted: str
 ) -> None:
     replica.faults[PATH] = Fault(body=body)
-    (scraped,) = ask(replica, store, asked)
-    assert (scraped.outcome, scraped.trial, scraped.matched_by) == ("not_a_study_page", None, None)
-    assert scraped.message
-    assert scraped.message.startswith(f"{replica.url}{PATH}: {message}")
+    (result,) = ask(replica, store, wanted)
+    assert (result.outcome, result.trial, result.matched_by) == ("not_a_study_page", None, None)
+    assert result.message
+    assert result.message.startswith(f"{replica.url}{PATH}: {message}")
     assert versions(store, replica.url + PATH) == [body]
 
 
@@ -316,12 +320,12 @@ def test_what_could_not_be_looked_up_is_never_said_not_to_be(
     replica: Replica, store: Path, fault: Fault, outcome: str, path: str
 ) -> None:
     replica.faults[path] = fault
-    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
-    assert (scraped.outcome, scraped.trial, scraped.matched_by) == (outcome, None, None)
-    assert scraped.message
-    assert ("at the registry: " in scraped.message) == (path == REGISTRY)
-    assert scraped.url == (replica.url + PATH if path == PATH else None)
-    assert scraped.attempts == len(paths(replica))
+    (result,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (result.outcome, result.trial, result.matched_by) == (outcome, None, None)
+    assert result.message
+    assert ("at the registry: " in result.message) == (path == REGISTRY)
+    assert result.url == (replica.url + PATH if path == PATH else None)
+    assert result.attempts == len(paths(replica))
     # When the fault has passed, the same command finds it.
     replica.faults.clear()
     assert [result.outcome for result in ask(replica, store, NCT_ID)] == ["new"]
@@ -331,10 +335,10 @@ def test_what_could_not_be_looked_up_is_never_said_not_to_be(
 @pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
 def test_a_fault_that_passes_costs_nothing(replica: Replica, store: Path, fault: Fault, path: str) -> None:
     replica.faults[path] = fault
-    (scraped,) = ask(replica, store, NCT_ID)
+    (result,) = ask(replica, store, NCT_ID)
     assert fault.times
-    assert (scraped.outcome, scraped.attempts) == ("new", 2 + fault.times)
-    assert scraped.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
+    assert (result.outcome, result.attempts) == ("new", 2 + fault.times)
+    assert result.trial == trialscrape.parse(PAGE, url=replica.url + PATH)
 
 
 ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
@@ -347,21 +351,21 @@ ROBOTS: dict[str, tuple[Fault, str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("fault", "outcome", "asked"), ROBOTS.values(), ids=ROBOTS)
-def test_robots_is_obeyed(replica: Replica, store: Path, fault: Fault, outcome: str, asked: list[str]) -> None:
+@pytest.mark.parametrize(("fault", "outcome", "requested"), ROBOTS.values(), ids=ROBOTS)
+def test_robots_is_obeyed(replica: Replica, store: Path, fault: Fault, outcome: str, requested: list[str]) -> None:
     replica.faults["/robots.txt"] = fault
-    (scraped,) = ask(replica, store, NCT_ID, **SHORT)
-    assert (scraped.outcome, paths(replica)) == (outcome, asked)
+    (result,) = ask(replica, store, NCT_ID, **SHORT)
+    assert (result.outcome, paths(replica)) == (outcome, requested)
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"protocolSection": ', "<html>", '{"studies": []}'])
 def test_a_changed_answer_of_the_registry_is_a_clear_error(replica: Replica, store: Path, body: str) -> None:
     replica.faults[REGISTRY] = Fault(body=body, content_type="application/json")
-    (scraped,) = ask(replica, store, NCT_ID)
-    assert (scraped.outcome, scraped.attempts) == ("server_error", 1)
-    assert scraped.message
-    assert scraped.message.startswith(f"expected the registry's JSON for {NCT_ID} at {replica.url}{REGISTRY}")
-    assert scraped.message.endswith("look for a newer version of trialscrape")
+    (result,) = ask(replica, store, NCT_ID)
+    assert (result.outcome, result.attempts) == ("server_error", 1)
+    assert result.message
+    assert result.message.startswith(f"expected the registry's JSON for {NCT_ID} at {replica.url}{REGISTRY}")
+    assert result.message.endswith("look for a newer version of trialscrape")
 
 
 def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, store: Path) -> None:
@@ -372,10 +376,10 @@ def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, st
 def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
     with Replica(Site()) as gone:
         pass
-    (scraped,) = ask(replica, store, NCT_ID, registry=gone.url)
-    assert scraped.outcome in {"network_error", "blocked_by_robots"}
-    assert scraped.message
-    assert scraped.message.startswith(f"cannot look up {NCT_ID} at the registry: ")
+    (result,) = ask(replica, store, NCT_ID, registry=gone.url)
+    assert result.outcome in {"network_error", "blocked_by_robots"}
+    assert result.message
+    assert result.message.startswith(f"cannot look up {NCT_ID} at the registry")
 
 
 # What is kept
@@ -388,7 +392,7 @@ def test_a_young_page_is_taken_from_the_store(replica: Replica, store: Path) -> 
     replica.requests.clear()
     second = ask(replica, store, NCT_ID, SLUG)
     assert replica.requests == []
-    assert [(each.outcome, each.attempts, each.matched_by) for each in second] == [
+    assert [(result.outcome, result.attempts, result.matched_by) for result in second] == [
         ("cached", 0, "nct_id"),
         ("cached", 0, "address"),
     ]
@@ -439,7 +443,7 @@ def test_a_changed_page_without_identifiers_is_matched_again(store: Path) -> Non
         replica.site = Site(studies=(replace(ONE, page=revised),))
         (second,) = again(replica, store, NCT_ID)
         assert (second.outcome, second.matched_by) == ("changed", "title+sponsor")
-        # The page is asked for once: the registry's word is all that was missing.
+        # The page is fetched once: the registry's word is all that was missing.
         assert paths(replica) == [PATH, REGISTRY]
         assert second.attempts == 2
 
@@ -470,7 +474,7 @@ def test_a_page_that_moved_is_found_again(store: Path, status: int) -> None:
         replica.faults[PATH] = Fault(status=status)
         (second,) = again(replica, store, NCT_ID)
         assert (second.outcome, second.url, second.attempts) == ("new", f"{replica.url}/study/clerks-under-trees", 3)
-        assert [(each.outcome, each.url) for each in ask(replica, store, NCT_ID)] == [("cached", second.url)]
+        assert [(result.outcome, result.url) for result in ask(replica, store, NCT_ID)] == [("cached", second.url)]
 
 
 def test_an_address_that_is_gone_is_asked_for_once(replica: Replica, store: Path) -> None:
@@ -571,17 +575,17 @@ def test_the_slug_index_names_the_page(replica: Replica, store: Path) -> None:
     with Store.open(store) as opened:
         opened.slugs.replace_shard("s", [f"{SLUG}-2", "rice-and-beans"], datetime.now(UTC))
         replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-2"),))
-        (scraped,) = ask(replica, opened, NCT_ID)
-    assert (scraped.outcome, scraped.url, scraped.attempts) == ("new", f"{replica.url}{PATH}-2", 2)
+        (result,) = ask(replica, opened, NCT_ID)
+    assert (result.outcome, result.url, result.attempts) == ("new", f"{replica.url}{PATH}-2", 2)
 
 
 def test_each_page_is_in_the_store_before_its_record(store: Path) -> None:
     site = many(5)
     with Replica(site) as replica:
         settings = quick(replica.url, read_timeout=10.0)
-        for scraped, study in zip(scrape(ids(site), store=store, settings=settings), site.studies, strict=True):
-            assert scraped.url
-            assert versions(store, scraped.url) == [study.page]
+        for result, study in zip(scrape(ids(site), store=store, settings=settings), site.studies, strict=True):
+            assert result.url
+            assert versions(store, result.url) == [study.page]
 
 
 def ids(site: Site) -> list[str]:
@@ -593,13 +597,13 @@ def ids(site: Site) -> list[str]:
 
 def test_the_same_id_five_times_is_looked_up_once(replica: Replica, store: Path) -> None:
     found = ask(replica, store, NCT_ID, NCT_ID.lower(), f" {NCT_ID}", NCT_ID, f"{NCT_ID}\n")
-    assert [(each.id, each.outcome) for each in found] == [(NCT_ID, "new")]
+    assert [(result.id, result.outcome) for result in found] == [(NCT_ID, "new")]
     assert paths(replica) == [REGISTRY, PATH]
 
 
 def test_an_old_and_the_current_id_of_one_study_are_two_outcomes(replica: Replica, store: Path) -> None:
     found = ask(replica, store, OLD, NCT_ID)
-    assert [(each.id, each.matched_by) for each in found] == [(OLD, "current_nct_id"), (NCT_ID, "nct_id")]
+    assert [(result.id, result.matched_by) for result in found] == [(OLD, "current_nct_id"), (NCT_ID, "nct_id")]
     assert found[0].trial == found[1].trial == trialscrape.parse(PAGE, url=replica.url + PATH)
     assert versions(store, replica.url + PATH) == [PAGE.encode()]
 
@@ -621,8 +625,40 @@ def test_a_slow_one_does_not_change_the_order_and_does_not_hold_up_the_others(st
         found = ask(replica, store, *ids(site))
         assert [result.id for result in found] == ids(site)
         assert [result.outcome for result in found] == ["new"] * 6
-        slow = next(asked.time for asked in replica.requests if asked.path.endswith("-part1000"))
+        slow = next(request.time for request in replica.requests if request.path.endswith("-part1000"))
         assert replica.requests[-1].time < slow + 1.5
+
+
+def test_no_more_requests_are_in_flight_than_the_setting_says(store: Path) -> None:
+    site, delay = many(6), 0.3
+    with Replica(site, faults={f"/study/{study.slug}": Fault(delay=delay) for study in site.studies}) as replica:
+        assert [result.outcome for result in ask(replica, store, *ids(site), concurrency=2)] == ["new"] * 6
+        starts = [request.time for request in replica.requests if request.path.startswith("/study/")]
+    assert min(later - earlier for earlier, later in zip(starts, starts[2:], strict=False)) > 0.9 * delay
+
+
+# Scrapes one id in a process that is killed while it parses the page.
+KILLED = """
+import os, signal, sys
+from trialscrape import engines
+from trialscrape.scraping.run import scrape
+from trialscrape.settings import Settings
+engines.parse_page = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+list(scrape([sys.argv[1]], store=sys.argv[2], settings=Settings(site=sys.argv[3], registry=sys.argv[3], rate=500.0)))
+"""
+
+
+def test_a_page_that_ends_the_process_was_kept_before_it_was_parsed(replica: Replica, store: Path) -> None:
+    undisturbed = ask(replica, store.with_name("other.db"), NCT_ID)
+    replica.requests.clear()
+    command = [sys.executable, "-c", KILLED, NCT_ID, str(store), replica.url]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    with Store.open(store) as opened:
+        (kept,) = opened.pages.all_versions()
+        assert (kept.page.body, opened.pages.died_parsing(kept.version_id)) == (PAGE.encode(), True)
+    # The page is harmless after all, and neither it nor the registry is asked again.
+    assert ask(replica, store, NCT_ID, max_age=timedelta(0)) == undisturbed
+    assert paths(replica) == [REGISTRY, PATH]
 
 
 def test_a_run_that_is_left_early_stops_at_once_and_can_be_resumed(store: Path) -> None:
@@ -656,7 +692,41 @@ def test_what_may_pass_is_tried_again_by_the_next_go(replica: Replica, store: Pa
     assert paths(replica) == [PATH]
 
 
-def test_nothing_happens_before_the_first_is_asked_for(replica: Replica, store: Path) -> None:
+def test_an_interrupted_run_is_forgotten_after_a_day(replica: Replica, store: Path) -> None:
+    settings = quick(replica.url, read_timeout=10.0, max_age=timedelta(0))
+    run = scrape([NCT_ID, OTHER], store=store, settings=settings)
+    assert next(run).outcome == "new"
+    run.close()  # type: ignore[attr-defined]
+    now, day, key = datetime.now(UTC), timedelta(days=1), run_key([NCT_ID, OTHER], settings)
+    with Store.open(store) as opened:
+        opened.runs.begin(key, now, not_before=now - day)
+        assert NCT_ID in opened.runs.list_finished(key)
+        opened.runs.begin(key, now, not_before=now + day)
+        assert not opened.runs.list_finished(key)
+
+
+def test_the_key_of_a_run_tells_apart_what_was_requested_of_whom() -> None:
+    here, there = quick("http://a.example"), quick("http://b.example")
+    assert len({run_key(*run) for run in ((["ab", "c"], here), (["a", "bc"], here), (["ab", "c"], there))}) == 3
+
+
+def test_a_fault_of_trialscrape_costs_one_id(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = many(2)
+    monkeypatch.setattr(
+        "trialscrape.engines.parse_page", lambda page: 1 / 0 if page.url.endswith("1000") else parse_page(page)
+    )
+    with Replica(site) as replica:
+        found = ask(replica, store, *ids(site))
+    assert [result.outcome for result in found] == ["internal_error", "new"]
+    assert "please report it: ZeroDivisionError" in str(found[0].message)
+
+
+def test_one_id_is_no_list_of_ids() -> None:
+    with pytest.raises(TypeError, match=rf"pass \['{NCT_ID}'\]"):
+        list(scrape(NCT_ID))
+
+
+def test_nothing_happens_before_the_first_is_requested(replica: Replica, store: Path) -> None:
     scrape([NCT_ID], store=store, settings=quick(replica.url))
     assert replica.requests == []
     assert not store.exists()
@@ -672,7 +742,7 @@ def test_no_ids_no_requests(replica: Replica, store: Path) -> None:
 def test_a_store_that_fails_at_any_step_loses_nothing(
     replica: Replica, store: Path, monkeypatch: pytest.MonkeyPatch, nct_id: str, broken: str
 ) -> None:
-    undisturbed = ask(replica, store.with_name("other.db"), nct_id)
+    undisturbed = again(replica, store.with_name("other.db"), nct_id)
 
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
@@ -680,9 +750,8 @@ def test_a_store_that_fails_at_any_step_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(f"trialscrape.store.{broken}", full)
         with pytest.raises(StoreError, match="the disk is full"):
-            ask(replica, store, nct_id)
-    replica.requests.clear()
-    assert ask(replica, store, nct_id) == undisturbed
+            again(replica, store, nct_id)
+    assert again(replica, store, nct_id) == undisturbed
     assert paths(replica).count(PATH) == (broken == "pages.Pages.add")
 
 
@@ -703,7 +772,7 @@ def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: P
         opened.slugs.replace_shard("s", [study.slug for study in site.studies], datetime.now(UTC))
         found = ask(replica, opened, *ids(site), rate=100_000.0)
     assert [result.outcome for result in found] == ["new"] * 1000
-    assert sum(each.attempts for each in found) == len(paths(replica)) == 1002
+    assert sum(result.attempts for result in found) == len(paths(replica)) == 1002
     assert paths(replica).count(LIST) == 2
 
 
@@ -745,8 +814,8 @@ from trialscrape.scraping.run import scrape
 from trialscrape.settings import Settings
 url, store = sys.argv[1:]
 settings = Settings(site=url, registry=url, rate=100_000.0)
-for number, scraped in enumerate(scrape([f"NCT{n:08}" for n in range(10_000)], store=store, settings=settings), 1):
-    assert scraped.outcome == "not_found", scraped
+for number, result in enumerate(scrape([f"NCT{n:08}" for n in range(10_000)], store=store, settings=settings), 1):
+    assert result.outcome == "not_found", result
     if number in (2_000, 10_000):
         gc.collect()
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, sys.getallocatedblocks())

@@ -286,7 +286,7 @@ def test_another_site_s_page_is_no_answer(store: Store) -> None:
 
 
 def test_a_match_needs_a_page(store: Store) -> None:
-    with pytest.raises(StoreError, match="it cannot be used as asked"):
+    with pytest.raises(StoreError, match="SQLite refused the operation"):
         store.pages.set_match(ONE, 1, BY_ID)
 
 
@@ -413,7 +413,7 @@ def test_the_registrys_answers_are_kept_with_their_run(path: Path) -> None:
 def test_an_id_is_finished_once(store: Store) -> None:
     store.runs.begin("key", NOON)
     store.runs.finish_id("key", FinishedId(0, "NCT99000001", "{}", None))
-    with pytest.raises(StoreError, match="it cannot be used as asked"):
+    with pytest.raises(StoreError, match="SQLite refused the operation"):
         store.runs.finish_id("key", FinishedId(1, "NCT99000001", "{}", None))
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         store.runs.finish_id("another", FinishedId(0, "NCT99000001", "{}", None))

@@ -46,14 +46,7 @@ _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _GONE = frozenset({404, 410})
 _MAY_PASS = frozenset(
-    {
-        Outcome.RATE_LIMITED,
-        Outcome.TIMEOUT,
-        Outcome.NETWORK_ERROR,
-        Outcome.SERVER_ERROR,
-        Outcome.BLOCKED_BY_ROBOTS,
-        Outcome.STALE,
-    }
+    map(Outcome, ("rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots", "stale"))
 )
 _TOO_LONG = 20.0  # seconds to parse a page
 _RESUME_WITHIN = timedelta(days=1)  # an interrupted run, unless pages may be older than that
@@ -168,7 +161,7 @@ class Search:
     parsed: list[int] = field(default_factory=list)
 
     def end(
-        self, outcome: Outcome, *, matched_by: str | None = None, message: str | None = None, trial: Trial | None = None
+        self, outcome: Outcome, message: str = "", trial: Trial | None = None, matched_by: str | None = None
     ) -> IdResult:
         """Return the result of the search."""
         attempts = sum(self.attempts.values())
@@ -219,7 +212,7 @@ def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
     try:
         result = find_record(run, search)
     except NoRecord as end:
-        result = search.end(end.outcome, message=end.message)
+        result = search.end(end.outcome, end.message)
     record = result.trial.model_dump_json() if result.trial else None
     # One with the other: a resumed run would report an id that is matched but not finished as `cached`.
     with run.store.transaction():
@@ -247,7 +240,7 @@ def read_address(run: Run, search: Search, url: str) -> IdResult:
     found = get_page(run, search, url)
     if found is None:
         raise NoRecord(Outcome.UNRESOLVED, f"expected a study page at {url}, found that there is none")
-    return search.end(found.outcome, matched_by="address", message=found.message, trial=found.trial)
+    return search.end(found.outcome, found.message, found.trial, "address")
 
 
 def find_in_store(run: Run, search: Search) -> IdResult | None:
@@ -259,10 +252,9 @@ def find_in_store(run: Run, search: Search) -> IdResult | None:
     found = get_page(run, search, version.url)
     if found is None:
         return None
-    if found.version_id == version.version_id:
-        return accept(search, found, match)
-    changed_match = match_page(found.trial, search.nct_id)
-    return accept(search, found, changed_match) if changed_match else None
+    same = found.version_id == version.version_id
+    new_match = match if same else match_page(found.trial, search.nct_id)
+    return accept(search, found, new_match) if new_match else None
 
 
 def ask_registry(run: Run, search: Search) -> RegistryAnswer:
@@ -300,14 +292,14 @@ def find_by_titles(run: Run, search: Search, answer: RegistryAnswer) -> IdResult
     raise NoRecord(Outcome.UNRESOLVED, _explain_unresolved(run, answer, len(slugs)))
 
 
-def accept(search: Search, found: FoundPage, match: Match, message: str | None = None) -> IdResult:
+def accept(search: Search, found: FoundPage, match: Match, message: str = "") -> IdResult:
     """End the search with the record of a page that matches."""
     search.matched = (found.version_id, match)
     trial = with_matched_id(found.trial, match)
     if match.kind == "current_nct_id":
         message = f"{search.nct_id} is an old id; the registry's current one is {trial.nct_id}"
     message = "; ".join(filter(None, (message, found.message)))
-    return search.end(found.outcome, matched_by=match.kind, message=message, trial=trial)
+    return search.end(found.outcome, message, trial, match.kind)
 
 
 def get_page(run: Run, search: Search, url: str) -> FoundPage | None:

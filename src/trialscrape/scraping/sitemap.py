@@ -134,7 +134,7 @@ def _elements(pieces: Iterable[bytes]) -> Iterator[_Element]:
 
 
 def _ended(parser: etree.XMLPullParser) -> Iterator[_Element]:
-    return (cast("_Element", element) for _, element in parser.read_events())  # no other events were asked for
+    return (cast("_Element", element) for _, element in parser.read_events())  # the parser has no other events
 
 
 def _pieces(source: bytes | Iterable[bytes]) -> Iterator[bytes]:

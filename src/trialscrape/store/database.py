@@ -97,7 +97,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (shard_id, slug_id)
         ) WITHOUT ROWID""",
         "CREATE INDEX listed_slug ON listed (slug_id)",
-        # The words of a slug and nothing more: which slugs hold a word is all that is asked.
+        # The words of a slug and nothing more: a search needs only which slugs hold a word.
         """CREATE VIRTUAL TABLE slug_words USING fts5 (
             slug, content='slug', content_rowid='slug_id', detail='none', columnsize=0, tokenize='ascii'
         )""",
@@ -292,7 +292,9 @@ def translate_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
-        meaning = next((text for code, text in _FAULTS.items() if name.startswith(code)), "it cannot be used as asked")
+        meaning = next(
+            (text for code, text in _FAULTS.items() if name.startswith(code)), "SQLite refused the operation"
+        )
         raise StoreError(f"{path}: {meaning} ({name or 'SQLite'}: {error})") from error
     except OSError as error:
         raise StoreError(
