@@ -78,13 +78,13 @@ class Runner:
         """Return the records and the outcomes, as bytes."""
         return (self.folder / "trials.jsonl").read_bytes(), (self.folder / "trials.outcomes.jsonl").read_bytes()
 
-    def asked(self) -> list[str]:
+    def requested(self) -> list[str]:
         """Return the paths that were requested, robots.txt left out."""
-        return [path_of(asked) for asked in self.replica.requests if asked.path != "/robots.txt"]
+        return [get_path(request) for request in self.replica.requests if request.path != "/robots.txt"]
 
 
-def path_of(asked: Asked) -> str:
-    return asked.path.split("?")[0]
+def get_path(request: Asked) -> str:
+    return request.path.split("?")[0]
 
 
 def elsewhere(run: Runner, name: str) -> Runner:
