@@ -24,10 +24,10 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
         One result per page, in the order of the paths and, in a folder, of the names.
     """
     for file in sources.Files(paths):
-        yield from parse_file(file, strict=strict, spans=spans)
+        yield from outcomes_of(file, strict=strict, spans=spans)
 
 
-def parse_file(file: str, *, strict: bool = False, spans: bool = False) -> Iterator[PageResult]:
+def outcomes_of(file: str, *, strict: bool = False, spans: bool = False) -> Iterator[PageResult]:
     """Read the page of a file, or the pages of a store; the arguments are those of `parse_files`."""
     try:
         for page in sources.pages_in(file):

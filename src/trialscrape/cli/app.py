@@ -20,7 +20,7 @@ from trialscrape import __version__
 from trialscrape.cli import scrape as cli_scrape
 from trialscrape.cli.console import Output, ends_in_words, fail_usage, printable, progress, tell
 from trialscrape.cli.display import display
-from trialscrape.engines import parse_file
+from trialscrape.engines import outcomes_of
 from trialscrape.exports import jsonl as export
 from trialscrape.quality import coverage as survey
 from trialscrape.records import TracedTrial, Trial
@@ -95,7 +95,7 @@ def parse(
         write = stack.enter_context(_writer(records, format_))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         for file in bar.track(files, description="pages"):
-            for outcome in parse_file(file, strict=strict, spans=spans):
+            for outcome in outcomes_of(file, strict=strict, spans=spans):
                 _count(tally, outcome)
                 if outcome.trial:
                     write(outcome.trial)
@@ -128,7 +128,7 @@ def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved pag
     _files([path])
     if Path(path).is_dir():
         fail_usage(f"expected one page, found the folder {path}")
-    outcome = next(parse_file(path))
+    outcome = next(outcomes_of(path))
     if not outcome.trial:
         tell(f"{outcome.file}: {outcome.outcome}: {outcome.message}")
         raise typer.Exit(1)
