@@ -12,6 +12,7 @@ import pytest
 
 from trialscrape import errors
 from trialscrape.records import SEVERITIES
+from trialscrape.results import Outcome
 from trialscrape.settings import Settings
 from trialscrape.testing.replica import Replica
 
@@ -84,6 +85,9 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
     assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", warnings, re.MULTILINE)) == SEVERITIES
     listed = set(re.findall(r"^\| `(\w+)`", outcomes, re.MULTILINE))
     assert listed == {each.outcome for each in errors.PageError.__subclasses__()} | {"ok", "internal_error"}
+    of_ids = (ROOT / "docs/scrape.md").read_text().split("## Outcomes")[1].split("\n## ")[0]
+    cells = "".join(re.findall(r"^\| (`[^|]*)\|", of_ids, re.MULTILINE))
+    assert listed | set(re.findall(r"`(\w+)`", cells)) == set(Outcome)
 
 
 def test_every_setting_is_in_the_docs_with_its_default() -> None:

@@ -25,10 +25,10 @@ def test_every_command_uses_the_same_store(run: Runner) -> None:
     assert run("scrape", IDS[0], "-o", "out/t.jsonl").returncode == 0
     assert [path.name for path in (run.folder / "out").iterdir() if "db" in path.name] == []
     assert run("parse", "trialscrape.db").returncode == 0
-    asked = len(run.asked())
+    before = len(run.requested())
     assert run("scrape", IDS[0], STORE="other.db").returncode == 0
     assert (run.folder / "other.db").exists()
-    assert len(run.asked()) > asked
+    assert len(run.requested()) > before
     assert run("index", "status", STORE="other.db").returncode == 0
     assert run("index", "status", "--store", "none.db", STORE="other.db").returncode == 1
 
@@ -37,7 +37,7 @@ def test_a_dry_run_writes_nothing(run: Runner) -> None:
     done = run("scrape", "--dry-run", IDS[0], STUDIES[1].slug, "-o", "t.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
     assert run("scrape", "--dry-run", "trees", "NCT123").returncode == 1
-    assert run.asked() == []
+    assert run.requested() == []
     assert list(run.folder.iterdir()) == []
 
 

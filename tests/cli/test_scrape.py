@@ -27,7 +27,7 @@ from support.commands import (
     Runner,
     elsewhere,
     environment,
-    path_of,
+    get_path,
     rows,
     study,
     summary,
@@ -53,9 +53,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     records, outcomes = run.written()
     address = f"{run.replica.url}/study/"
     assert [Trial.model_validate_json(line) for line in records.splitlines()] == [
-        trialscrape.parse(page, url=address + each.slug)
-        for each in STUDIES[1::-1]
-        if isinstance(page := each.page, bytes)
+        trialscrape.parse(page, url=address + one.slug) for one in STUDIES[1::-1] if isinstance(page := one.page, bytes)
     ]
     assert rows(outcomes) == [
         dict(zip(FIELDS, values, strict=True))
@@ -127,7 +125,7 @@ def test_options_win_over_the_environment(run: Runner) -> None:
         "scrape", IDS[0], *options, SITE="http://127.0.0.1:9", REGISTRY="http://127.0.0.1:9", CONTACT="a@b.example"
     )
     assert done.returncode == 0
-    assert {asked.headers["user-agent"].split()[-1] for asked in run.replica.requests} == {"(+c@d.example)"}
+    assert {request.headers["user-agent"].split()[-1] for request in run.replica.requests} == {"(+c@d.example)"}
 
 
 WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
@@ -206,14 +204,14 @@ def finished_in(run: Runner, ids: list[str]) -> set[str]:
 
 
 def kept_in(run: Runner) -> set[str]:
-    """Give the paths of the pages in a folder's store."""
+    """Return the paths of the pages in a folder's store."""
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
         return {page.url.removeprefix(run.replica.url) for page in store.pages.all_versions()}
 
 
-def ids_of(paths: Iterable[str]) -> set[str]:
-    """Give the ids, or slugs where they were asked for, that requests were for."""
-    slugs = {f"/study/{each.slug}{form}": nct_id for nct_id, each in BY_ID.items() for form in ("", "-1")}
+def requested_ids(paths: Iterable[str]) -> set[str]:
+    """Return the ids, or the slugs given instead, that requests were for."""
+    slugs = {f"/study/{one.slug}{form}": nct_id for nct_id, one in BY_ID.items() for form in ("", "-1")}
     return {slugs.get(path, path.rpartition("/")[2]) for path in paths}
 
 
@@ -225,7 +223,7 @@ def test_ctrl_c_says_how_to_resume_and_resuming_works(run: Runner) -> None:
     slow = f"/study/{STUDIES[6].slug}"
     run.replica.faults[slow] = Fault(delay=20)
     process = run.start(*command)
-    wait_for(lambda: slow in run.asked() and len(kept_in(run)) >= 6)
+    wait_for(lambda: slow in run.requested() and len(kept_in(run)) >= 6)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     output, messages = process.communicate(timeout=20)
@@ -238,14 +236,14 @@ def test_ctrl_c_says_how_to_resume_and_resuming_works(run: Runner) -> None:
     run.replica.faults.clear()
     run.replica.requests.clear()
     assert run(*command).returncode == 0
-    assert not finished & ids_of(run.asked())
+    assert not finished & requested_ids(run.requested())
     assert run.written() == undisturbed.written()
 
 
 def test_two_runs_on_one_store(run: Runner) -> None:
     run.replica.faults[f"/study/{STUDIES[0].slug}"] = Fault(delay=4)
     first = run.start("scrape", IDS[0], "-o", "trials.jsonl")
-    wait_for(run.asked)
+    wait_for(run.requested)
     second = run("scrape", IDS[1], "-o", "others.jsonl")
     assert (second.returncode, second.stdout) == (1, "")
     assert second.stderr == (
@@ -284,8 +282,8 @@ def test_a_full_disk_is_reported_and_resuming_works(run: Runner, size: int) -> N
     assert finished or size < 320_000
     run.replica.requests.clear()
     assert run(*command).returncode == 0
-    assert not finished & ids_of(run.asked())
-    assert not kept & set(run.asked())
+    assert not finished & requested_ids(run.requested())
+    assert not kept & set(run.requested())
     assert run.written() == undisturbed.written()
 
 
@@ -312,7 +310,7 @@ def test_a_full_stdout_is_reported_and_nothing_is_fetched_twice(run: Runner) -> 
     assert process.returncode == 1
     assert process.stderr.decode() == "expected to write, found: [Errno 28] No space left on device\n"
     run.replica.requests.clear()
-    # The run did not end, so its outcome is still the one of its first go.
+    # The run did not end, so its outcome is still that of the first process.
     assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
     assert run.replica.requests == []
 
@@ -414,7 +412,7 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     assert (again.returncode, again.stderr) == (0, "0 pages new, 3 known, 1 skipped: not a response\n")
     assert bare(run("parse", "other.db").stdout) == bare(records)
     assert run.replica.requests == []
-    # The imported pages need not be asked for: only whose they are.
+    # The imported pages need not be fetched: the registry says only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")
     assert (taken.stderr, taken.stdout) == (
         summary("3 ids: 3 cached", 1).replace("trialscrape.db", "other.db"),
@@ -428,7 +426,7 @@ def without_identifiers(one: Study) -> Study:
 
 
 def by_id(lines: str) -> dict[str | None, Trial]:
-    """Give records by their ids, in the order of those: a store has them as they came."""
+    """Read records by their ids, in the order of those: a store has them as they came."""
     records = [Trial.model_validate_json(line) for line in lines.splitlines()]
     return {record.nct_id: record for record in sorted(records, key=lambda record: str(record.nct_id))}
 
@@ -461,7 +459,7 @@ def test_a_page_that_changed_since_is_no_longer_known_to_be_an_ids(run: Runner) 
 
 
 def bare(lines: str) -> list[dict[str, object]]:
-    """Give records without their sources, in the order of their ids: a store has them as they came."""
+    """Read records without their sources, in the order of their ids: a store has them as they came."""
     found = [{name: value for name, value in row.items() if name != "source"} for row in rows(lines)]
     return sorted(found, key=lambda row: str(row["nct_id"]))
 
@@ -502,7 +500,7 @@ FORTY[9:9] = [UNKNOWN, "NCT99"]
 FORTY[27:27] = ["NCT99009998", "tree-bathing-for-nobody"]
 BY_ID = dict(zip(IDS, STUDIES, strict=True)) | {one.nct_id: one for one in PLAIN}
 RESUME = ["scrape", *FORTY, "-o", "trials.jsonl"]
-MAY_PASS = FORTY[30]  # what failed is tried again by each go
+MAY_PASS = FORTY[30]  # what failed is tried again by each process
 KILLS = 50
 
 
@@ -543,13 +541,13 @@ class Starter:
         self._process.communicate()
 
     def start(self, folder: Path, name: str, arguments: Iterable[str]) -> int:
-        """Start a command in a folder, under a name; give its process."""
+        """Start a command in a folder, under a name; return its process."""
         assert self._process.stdin
         print(folder, name, *arguments, file=self._process.stdin, flush=True)
         return self._number()
 
     def code(self) -> int:
-        """Wait for the process to end, and give its exit code."""
+        """Wait for the process to end, and return its exit code."""
         return self._number()
 
     def _number(self) -> int:
@@ -585,21 +583,21 @@ def test_kill_9_at_fifty_random_moments_changes_nothing(tmp_path: Path) -> None:
 
 
 def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> int:
-    """Start the run again and again, kill it each time, until it is done. Give how often it was killed."""
+    """Start the run again and again, kill it each time, until it is done. Return how often it was killed."""
     finished: set[str] = set()
     kept: set[str] = set()
     answered: set[str] = set()
     for kills in count():
-        # Each go has its own name, since what a killed one has sent may come in late.
+        # Each process has its own name, since the requests of a killed one may come in late.
         answered = answered_in(run) if kills else set()
-        mine = asked_by(run, name := f"{run.folder.name}-{kills}")
+        mine = requests_of(run, name := f"{run.folder.name}-{kills}")
         process = starter.start(run.folder, name, RESUME)
         wait_for(lambda: is_over(process) or mine())  # noqa: B023  it is called before the next go
         time.sleep(chance.uniform(0, 0.3))
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
         code = starter.code()
-        assert not finished & ids_of(mine()) - {MAY_PASS}
+        assert not finished & requested_ids(mine()) - {MAY_PASS}
         assert not kept & set(mine())
         assert kept <= kept_in(run)
         assert not answered & set(mine())
@@ -611,7 +609,7 @@ def killed_until_done(run: Runner, starter: Starter, chance: random.Random) -> i
 
 
 def answered_in(run: Runner) -> set[str]:
-    """Give the registry's addresses whose answers are kept in a folder's store, and that of a list if there is any."""
+    """Return the registry's addresses whose answers are kept in a folder's store, and that of a list, if any."""
     key = run_key(FORTY, Settings(site=run.replica.url, registry=run.replica.url))
     with Store.open(run.folder / "trialscrape.db", lock=False) as store:
         answers = {nct_id: store.runs.find_answer(key, nct_id) for nct_id in FORTY}
@@ -619,11 +617,11 @@ def answered_in(run: Runner) -> set[str]:
     return alone | {"/api/v2/studies"} if any(answers.values()) else set()
 
 
-def asked_by(run: Runner, name: str) -> Callable[[], list[str]]:
-    """Return what gives the paths that a go of this name has asked for."""
+def requests_of(run: Runner, name: str) -> Callable[[], list[str]]:
+    """Return a function that lists the paths that a process of this name has requested."""
     sign = f"(+{name})"
     requests = run.replica.requests
-    return lambda: [path_of(each) for each in list(requests) if each.headers["user-agent"].endswith(sign)]
+    return lambda: [get_path(request) for request in list(requests) if request.headers["user-agent"].endswith(sign)]
 
 
 def is_over(process: int) -> bool:

@@ -316,7 +316,7 @@ SHORT = {"read_timeout": 0.5, "total_timeout": 0.8, "retries": 1, "body_limit": 
 
 @pytest.mark.parametrize("path", [PATH, REGISTRY], ids=["page", "registry"])
 @pytest.mark.parametrize(("fault", "outcome"), ALWAYS.values(), ids=ALWAYS)
-def test_what_could_not_be_looked_up_is_never_said_not_to_be(
+def test_what_could_not_be_fetched_is_never_reported_as_not_found(
     replica: Replica, store: Path, fault: Fault, outcome: str, path: str
 ) -> None:
     replica.faults[path] = fault
@@ -374,9 +374,9 @@ def test_a_web_page_that_says_404_is_not_the_registrys_word(replica: Replica, st
 
 
 def test_a_registry_that_is_not_there(replica: Replica, store: Path) -> None:
-    with Replica(Site()) as gone:
+    with Replica(Site()) as closed:
         pass
-    (result,) = ask(replica, store, NCT_ID, registry=gone.url)
+    (result,) = ask(replica, store, NCT_ID, registry=closed.url)
     assert result.outcome in {"network_error", "blocked_by_robots"}
     assert result.message
     assert result.message.startswith(f"cannot look up {NCT_ID} at the registry")
@@ -399,7 +399,7 @@ def test_a_young_page_is_taken_from_the_store(replica: Replica, store: Path) -> 
     assert [result.trial for result in second] == [result.trial for result in first]
 
 
-def test_an_older_page_is_asked_for_conditionally(replica: Replica, store: Path) -> None:
+def test_an_older_page_is_fetched_conditionally(replica: Replica, store: Path) -> None:
     (first,) = ask(replica, store, NCT_ID)
     (second,) = again(replica, store, NCT_ID)
     assert second == replace(first, outcome=Outcome.UNCHANGED, attempts=1)
@@ -477,7 +477,7 @@ def test_a_page_that_moved_is_found_again(store: Path, status: int) -> None:
         assert [(result.outcome, result.url) for result in ask(replica, store, NCT_ID)] == [("cached", second.url)]
 
 
-def test_an_address_that_is_gone_is_asked_for_once(replica: Replica, store: Path) -> None:
+def test_an_address_that_has_no_page_any_more_is_requested_once(replica: Replica, store: Path) -> None:
     ask(replica, store, NCT_ID)
     replica.site = Site(studies=(replace(ONE, slug=f"{SLUG}-1"),))
     (second,) = again(replica, store, NCT_ID)
@@ -554,7 +554,7 @@ def test_a_page_that_no_process_survives_is_left_out(
     )
 
 
-def test_another_site_is_asked_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:
+def test_another_site_is_requested_although_the_store_has_the_page_of_one(replica: Replica, store: Path) -> None:
     ask(replica, store, NCT_ID)
     with Replica(Site(studies=(ONE,))) as other:
         assert [result.outcome for result in ask(other, store, NCT_ID)] == ["new"]
@@ -680,7 +680,7 @@ def test_a_run_that_is_left_early_stops_at_once_and_can_be_resumed(store: Path) 
         assert not [path for path in paths(replica) if path.endswith("-part1000")]
 
 
-def test_what_may_pass_is_tried_again_by_the_next_go(replica: Replica, store: Path) -> None:
+def test_what_may_pass_is_tried_again_when_resumed(replica: Replica, store: Path) -> None:
     replica.faults[PATH] = Fault(status=503)
     run = scrape([NCT_ID, "NCT99009999"], store=store, settings=quick(replica.url, read_timeout=10.0))
     assert [next(run).outcome, next(run).outcome] == ["server_error", "not_found"]
@@ -776,7 +776,7 @@ def test_a_thousand_ids_with_an_index_take_a_request_each_and_two_lists(store: P
     assert paths(replica).count(LIST) == 2
 
 
-def test_a_resumed_run_asks_for_no_list_twice(store: Path) -> None:
+def test_a_resumed_run_requests_no_list_twice(store: Path) -> None:
     site = many(30)
     with Replica(site) as replica:
         settings = quick(replica.url, read_timeout=10.0, registry_batch=20)
@@ -822,7 +822,7 @@ for number, result in enumerate(scrape([f"NCT{n:08}" for n in range(10_000)], st
 """
 
 
-def test_ten_thousand_ids_are_asked_for_once_each_in_flat_memory() -> None:
+def test_ten_thousand_ids_are_requested_once_each_in_flat_memory() -> None:
     # In memory where there is such a folder: what is measured is not the disk.
     folder = tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
     try:

@@ -290,7 +290,7 @@ def test_a_match_needs_a_page(store: Store) -> None:
         store.pages.set_match(ONE, 1, BY_ID)
 
 
-def test_how_a_visitor_came_to_a_page_is_dropped(store: Store) -> None:
+def test_the_referrer_in_an_address_is_dropped(store: Store) -> None:
     came = 'https://ctv.example/study/walking-for-knee-pain?comeFrom={"type":"site"}'
     assert add(store, url=came).outcome == "new"
     (kept,) = store.pages.all_latest()
@@ -322,8 +322,8 @@ def test_a_page_of_which_a_process_died_is_known_to_the_next(path: Path) -> None
     with Store.open(path) as store:
         add(store)
         add(store, url=OTHER)
-    for url, how, died in [(URL, "live", [False, False]), (OTHER, "die", [False, True]), (OTHER, "die", [False, True])]:
-        start(PARSE, path, url, how).communicate()
+    for url, end, died in [(URL, "live", [False, False]), (OTHER, "die", [False, True]), (OTHER, "die", [False, True])]:
+        start(PARSE, path, url, end).communicate()
         assert died_parsing(path) == died
     with Store.open(path) as store:
         store.pages.begin_parsing(2)
@@ -367,7 +367,7 @@ def test_what_is_not_synced_survives_the_process_and_leaves_the_rest_synced(stor
 # Runs
 
 
-def test_a_run_is_gone_on_with(path: Path) -> None:
+def test_a_run_is_resumed(path: Path) -> None:
     key = "key"
     rows = [FinishedId(position, f"NCT990{position:05}", '{"outcome": "ok"}', "{}\n") for position in range(450)]
     with Store.open(path) as store:
@@ -464,7 +464,7 @@ with Store.open(sys.argv[1]) as store:
 """
 
 
-def test_the_lock_of_a_killed_process_is_gone(path: Path) -> None:
+def test_the_lock_of_a_killed_process_ends_with_it(path: Path) -> None:
     holder = start(HOLD, path)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
@@ -515,7 +515,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("make", "message"), REFUSED, ids=["foreign", "newer", "text"])
 @pytest.mark.parametrize("lock", [True, False])
-def test_a_file_that_is_no_store_of_ours_is_refused_and_left_alone(
+def test_a_file_that_is_no_store_is_refused_and_left_alone(
     path: Path,
     make: object,
     message: str,
@@ -609,7 +609,7 @@ def test_times_are_ordered_format_times_from_the_first_year_to_the_last() -> Non
     assert texts[0] == "0001-01-01T00:00:00Z"
 
 
-def test_a_damaged_file_is_told(path: Path) -> None:
+def test_a_damaged_file_is_reported(path: Path) -> None:
     with Store.open(path) as store:
         add(store, os.urandom(100_000))
     with path.open("r+b") as file:
@@ -681,7 +681,7 @@ def test_a_migration_that_fails_leaves_the_older_store(path: Path, monkeypatch: 
         assert store.pages.has_match("NCT99000001")
 
 
-def test_sqlite_without_fts5_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_without_fts5_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_INDEX_MODULE", "fts_that_was_left_out")
     with pytest.raises(StoreError) as caught:
         Store.open(path)
@@ -765,7 +765,7 @@ store.runs.finish_id("key", FinishedId(number, "NCT99999999", '{"outcome": "ok"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit on file sizes is one of POSIX")
-def test_a_full_disk_is_told_and_loses_nothing(path: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing(path: Path) -> None:
     number, message = run(FILL, path).split(" ", 1)
     assert message.startswith(f"{path}: ")
     assert "give the same command again, all that was finished is kept" in message
@@ -790,7 +790,7 @@ for lock in (True, False):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
-def test_a_read_only_folder_can_be_read_and_tells_that_it_cannot_be_written(open_folder: Path) -> None:
+def test_a_read_only_folder_can_be_read_and_not_written(open_folder: Path) -> None:
     path = open_folder / "trialscrape.db"
     with Store.open(path) as store:
         add(store)
@@ -804,7 +804,7 @@ def test_a_read_only_folder_can_be_read_and_tells_that_it_cannot_be_written(open
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files are those of POSIX")
-def test_a_file_that_may_not_be_read_is_told(open_folder: Path) -> None:
+def test_a_file_that_may_not_be_read_is_reported(open_folder: Path) -> None:
     path = open_folder / "trialscrape.db"
     Store.open(path).close()
     path.chmod(0)

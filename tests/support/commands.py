@@ -78,12 +78,12 @@ class Runner:
         """Return the records and the outcomes, as bytes."""
         return (self.folder / "trials.jsonl").read_bytes(), (self.folder / "trials.outcomes.jsonl").read_bytes()
 
-    def asked(self) -> list[str]:
+    def requested(self) -> list[str]:
         """Return the paths that were requested, robots.txt left out."""
-        return [path_of(asked) for asked in self.replica.requests if asked.path != "/robots.txt"]
+        return [get_path(request) for request in self.replica.requests if request.path != "/robots.txt"]
 
 
-def path_of(request: RecordedRequest) -> str:
+def get_path(request: RecordedRequest) -> str:
     return request.path.split("?")[0]
 
 

@@ -80,7 +80,6 @@ def sync_index(  # noqa: PLR0913  # two are what to do, the rest has defaults or
         now: The clock, read for each file.
         study_path: What the path of a study page begins with; the slug follows.
         progress: Called after each file with the number of files done and known so far.
-
     """
     started = now()
     begun = slugs.begin_sync(url, started, not_before=started - RESUME_WITHIN)

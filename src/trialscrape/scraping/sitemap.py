@@ -56,7 +56,6 @@ def parse_sitemap(
 
     Yields:
         An `Entry` for each address; at most one `Fault`, as the last item.
-
     """
     count = 0
     try:

@@ -240,11 +240,7 @@ class Database:
 
 
 def open_writing(path: Path) -> Database:
-    """Open a store for writing, alone, and make it or bring it up to date where needed.
-
-    Raises:
-        StoreError: Another run holds the store, or it is foreign, newer than this code, or cannot be read or written.
-    """
+    """Open a store for writing, alone, and make it or bring it up to date where needed."""
     if not path.parent.is_dir():
         raise StoreError(f"{path}: expected a folder to put the store in, found no {path.parent}: make it first")
     with translate_errors(path):
@@ -257,11 +253,7 @@ def open_writing(path: Path) -> Database:
 
 
 def open_reading(path: Path) -> Database:
-    """Open a store for reading, also while another run writes it; one of an older version is brought up to date before.
-
-    Raises:
-        StoreError: The file is missing, foreign, newer than this code, or cannot be read.
-    """
+    """Open a store for reading, also while another run writes it; bring an older version up to date before."""
     if not path.is_file():
         raise StoreError(f"{path}: expected a store, found no such file: `trialscrape scrape` makes one")
     with translate_errors(path):

@@ -138,7 +138,6 @@ class SlugIndex:
             sync: The sync that it belongs to.
             is_whole: Called when the slugs are read to their end. If it returns False, they are part of a shard: they
                 are added, nothing is removed, and the shard does not count as read.
-
         """
         with self._db.transaction():
             self._receive(slugs)
@@ -168,7 +167,6 @@ class SlugIndex:
 
         Returns:
             The number of slugs removed.
-
         """
         removed = 0
         with self._db.transaction():
@@ -206,7 +204,6 @@ class SlugIndex:
             slug: The slug that a title gives.
             words: More words, such as those of a title that goes on where the slug is cut.
             limit: How many to return at most.
-
         """
         wanted = tuple(dict.fromkeys((*split_words(slug), *words)))
         weights = self._weights(wanted)
