@@ -221,14 +221,14 @@ def test_a_page_of_a_store_comes_with_its_address_and_content_type(tmp_path: Pat
 
 
 def test_a_file_too_large_for_a_page_is_named_where_it_is_something_else(tmp_path: Path) -> None:
-    with (tmp_path / "crawl.warc").open("wb") as stream:
-        stream.write(b"WARC/1.0\r\n")
+    with (tmp_path / "crawl.zip").open("wb") as stream:
+        stream.write(b"PK\x03\x04")
         stream.truncate(64 * 1024 * 1024)
     with (tmp_path / "long.txt").open("wb") as stream:
         stream.truncate(64 * 1024 * 1024)
-    warc, text = trialscrape.parse_files([tmp_path])
-    assert (warc.outcome, warc.message) == (
+    packed, text = trialscrape.parse_files([tmp_path])
+    assert (packed.outcome, packed.message) == (
         "not_a_study_page",
-        "expected a study page as text or HTML; found a WARC archive; 'trialscrape store import FILE' reads it",
+        "expected a study page as text or HTML; found a ZIP archive; unpack it and give the files in it",
     )
     assert (text.outcome, text.message) == ("too_large", "expected at most 33,554,432 bytes, found more")

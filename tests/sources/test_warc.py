@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import trialscrape
+from support.page import PAGE
 from trialscrape.errors import ArchiveError, MissingWarcioError, StoreError
 from trialscrape.exports.files import FileError
 from trialscrape.exports.warc import export_warc
@@ -71,6 +73,34 @@ def test_what_is_exported_comes_back(store: Store, other: Store, tmp_path: Path,
     assert other.pages.list_ids(URL) == ("NCT99000001",)
     assert other.pages.find_matched("NCT99000001", under="") is None
     assert not (tmp_path / f"{name}.part").exists()
+
+
+@pytest.mark.parametrize("name", ["pages.warc.gz", "pages.warc", "pages"])
+def test_parse_reads_the_pages_of_an_archive(store: Store, tmp_path: Path, name: str) -> None:
+    page = PAGE.replace("Institute for Arboreal Medicine", "Институт").encode("cp1251")
+    store.pages.add(URL, Page(page, "text/html; charset=windows-1251", fetched_at=NOON))
+    add(store, f"{URL}-1", b"Not found")
+    export_warc(store, tmp_path / name)
+    first, second = trialscrape.parse_files([tmp_path / name])
+    assert (first.file, first.outcome) == (f"{tmp_path / name}!{URL}", "ok")
+    assert first.trial
+    assert (first.trial.sponsor, first.trial.source.url) == ("Институт", URL)
+    assert (second.file, second.outcome) == (f"{tmp_path / name}!{URL}-1", "not_a_study_page")
+
+
+def test_parse_reports_an_archive_that_is_damaged_or_without_study_pages(store: Store, tmp_path: Path) -> None:
+    add(store, URL, PAGE.encode())
+    export_warc(store, tmp_path / "pages.warc")
+    whole = (tmp_path / "pages.warc").read_bytes()
+    (tmp_path / "pages.warc").write_bytes(whole + whole[:-9])
+    (tmp_path / "info.warc").write_bytes(whole[: whole.index(b"WARC/1.0", 9)])
+    good, cut, none = trialscrape.parse_files([tmp_path / "pages.warc", tmp_path / "info.warc"])
+    assert (good.outcome, cut.outcome, cut.file) == ("ok", "unreadable", str(tmp_path / "pages.warc"))
+    assert "end of its last record" in str(cut.message)
+    assert (none.outcome, none.message) == (
+        "not_a_study_page",
+        "expected study pages in a WARC file, found other records: 1 not a response",
+    )
 
 
 def test_the_same_store_gives_the_same_bytes(store: Store, other: Store, tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from trialscrape.compression import gunzip
+from trialscrape.compression import WINDOWS, gunzip
 from trialscrape.errors import IncompleteBody, NotAStudyPage, TooLarge, Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import EXPECTED, MAX_BYTES, SAVE_AGAIN
+from trialscrape.sources import warc
 from trialscrape.sources.mhtml import read_mhtml
 from trialscrape.sources.stores import read_store
 from trialscrape.sources.webarchive import read_webarchive
@@ -66,11 +68,11 @@ CONTAINERS = (
     _row(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
     _row(_HAR, "a HAR file of a browser", SAVE_AGAIN),
     _row(_JSON, "JSON", SAVE_AGAIN),
-    _row(rb"WARC/[0-9]\.", "a WARC archive", "'trialscrape store import FILE' reads it"),
+    _row(rb"WARC/[0-9]\.", "a WARC archive", "give its file's name", pages=warc.read_pages),
     _row(
         _ZIP + rb".{26}(?:archive/|datapackage|indexes/|pages/)",
         "a WACZ archive",
-        "unpack it and read the files of its folder 'archive' with 'trialscrape store import FILE'",
+        "unpack it and give the files of its folder 'archive'",
     ),
     _row(_ZIP + rb".{26}\[Content_Types\]", "an Office document", "save its text as a text file"),
     _row(_ZIP, "a ZIP archive", _UNPACK),
@@ -95,6 +97,14 @@ CONTAINERS = (
 def find_container(data: bytes) -> Container | None:
     """Find the container that some first bytes are of; None where they are a page's."""
     return next((row for row in CONTAINERS if row.first.match(data, 0, FIRST_BYTES)), None)
+
+
+def find_file_container(data: bytes) -> Container | None:
+    """Find the container of a file by its first bytes, which may be compressed."""
+    if data.startswith(_GZIP):
+        with suppress(zlib.error):
+            data = zlib.decompressobj(WINDOWS["gzip"]).decompress(data, FIRST_BYTES)
+    return find_container(data)
 
 
 def unwrap(page: Page, *, limit: int = MAX_BYTES) -> Page:

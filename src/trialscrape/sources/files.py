@@ -14,7 +14,7 @@ from typing import BinaryIO
 from trialscrape.errors import Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import MAX_BYTES
-from trialscrape.sources.containers import FIRST_BYTES, find_container
+from trialscrape.sources.containers import FIRST_BYTES, find_file_container
 
 STDIN = "-"
 
@@ -168,7 +168,7 @@ def pages_in(file: str) -> Iterator[Page]:
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
     with _opened(file) as stream:
         data = stream.read(FIRST_BYTES)
-        container = find_container(data) if file != STDIN else None
+        container = find_file_container(data) if file != STDIN else None
         if container is None or container.pages is None:
             # One byte more than a page may have: by its first bytes it may be more than too large.
             yield Page(data + stream.read(MAX_BYTES + 1 - len(data)), file=name)

@@ -11,14 +11,22 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 
-from trialscrape.errors import ArchiveError, MissingWarcioError
+from trialscrape.compression import WINDOWS, decompress, take
+from trialscrape.errors import (
+    ArchiveError,
+    IncompleteBody,
+    MissingWarcioError,
+    NotAStudyPage,
+    TrialscrapeError,
+    Unreadable,
+)
 from trialscrape.page import Page
 from trialscrape.results import Outcome
 from trialscrape.slugs import extract_slug
@@ -38,10 +46,11 @@ _NCT_ID = re.compile("NCT[0-9]{8}")
 _GZIP = b"\x1f\x8b"
 _ZLIB = b"\x78"
 _KINDS = ("text/html", "text/plain")  # a saved page may be the text of one
-_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+_ENCODINGS = ("", "identity", *WINDOWS)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TOO_LARGE = f"larger than {MAX_BODY} bytes"
 _NO_MORE = ": nothing after it can be read"
+_MOST_FAULTS = 5  # that a message names
 _BATCH = 200
 """Records of an archive that are kept by one transaction."""
 
@@ -139,6 +148,27 @@ def read_warc(
         # warcio takes a head that is cut off for the end.
         elif archive.offset != source.tell() or record.raw_stream.limit:
             report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
+
+
+def read_pages(path: str) -> Iterator[Page]:
+    """Read the study pages of a WARC file, each with its address; other records are no study pages.
+
+    Raises:
+        NotAStudyPage: There is none.
+        Unreadable: The file, or a record of it, is damaged; this comes after all pages that can be read.
+    """
+    report, empty = ImportReport(), True
+    try:
+        for archived in read_warc(path, report):
+            empty = False
+            yield replace(archived.page, file=archived.url)
+    except TrialscrapeError as error:
+        raise Unreadable(str(error)) from error
+    if report.faults:
+        raise Unreadable("; ".join(report.faults[:_MOST_FAULTS]))
+    if empty:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.skipped.items()))
+        raise NotAStudyPage(f"expected study pages in a WARC file, found other records: {reasons}")
 
 
 def load_warcio(module: str) -> ModuleType:
@@ -305,18 +335,14 @@ def _decode(payload: bytes, encoding: str) -> bytes:
     encoding = encoding.strip().lower()
     if encoding not in _ENCODINGS:
         raise _Unfit(f"content encoding {encoding[:20]}")
-    if encoding.endswith("gzip") and payload.startswith(_GZIP):
-        decoder = zlib.decompressobj(wbits=31)
-    elif encoding == "deflate" and payload.startswith(_ZLIB):
-        decoder = zlib.decompressobj()
-    else:
+    if not payload.startswith(_GZIP if encoding.endswith("gzip") else _ZLIB) or encoding not in WINDOWS:
         return payload
     try:
-        body = decoder.decompress(payload, MAX_BODY + 1)
+        body = b"".join(take(decompress([payload], encoding), MAX_BODY + 1, truncate=True))
     except zlib.error as error:
         raise ValueError(f"expected {encoding} data, found: {error}") from error
+    except IncompleteBody:
+        raise ValueError(f"expected the end of the {encoding} data, found it cut off") from None
     if len(body) > MAX_BODY:
         raise _Unfit(_TOO_LARGE)
-    if not decoder.eof:
-        raise ValueError(f"expected the end of the {encoding} data, found it cut off")
     return body
