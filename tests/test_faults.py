@@ -88,7 +88,7 @@ import ctypes, json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from trialscrape.errors import TrialscrapeError
-from trialscrape.exports.jsonl import whole_file
+from trialscrape.exports.files import atomic_write
 from trialscrape.page import Match, Page
 from trialscrape.store.database import is_store
 from trialscrape.store.runs import FinishedId
@@ -102,7 +102,7 @@ def scrape(folder):
     with Store.open(folder / "trialscrape.db") as store:
         store.runs.begin("key", NOON)
         done = store.runs.list_finished("key")
-        with whole_file(folder / "outcomes.jsonl") as rows, whole_file(folder / "trials.jsonl") as records:
+        with atomic_write(folder / "outcomes.jsonl") as rows, atomic_write(folder / "trials.jsonl") as records:
             for position, nct_id in enumerate(IDS):
                 if nct_id not in done:
                     url = f"https://ctv.example/study/{nct_id}"

@@ -41,6 +41,7 @@ MAX_DEPTH = 2_000
 """Elements inside each other in a page of more than 20,000 tags: a tag may look through all that are open."""
 
 _FEW_TAGS = 20_000
+_REOPENED = 3  # elements of one kind
 
 _SKIPPED = ["noscript", "ul:empty", "ol:empty", "li:empty", "pre:empty"]
 
@@ -113,20 +114,26 @@ _OVERLAP = 10  # times that a byte may stand in something that looks like a tag
 
 
 def _check_size(html: bytes) -> None:
-    """Refuse in linear time what would take the parser or the extractor too much time or memory."""
+    """Refuse in linear time what would take the parser or the extractor too much time or memory.
+
+    Each search is left out where the page is too small for what it looks for.
+    """
     tags = html.count(b"<")
     if tags > MAX_TAGS:
         raise TooLarge(f"expected at most {MAX_TAGS:,} tags, found more")
-    # A small page has no room for more attributes in all, and most of its tags are plain.
-    _check_attributes(html, _ODD_START if len(html) <= 2 * MAX_ALL_ATTRIBUTES else _ANY_START, MAX_ALL_ATTRIBUTES)
-    lower = html.lower()
-    if lower.count(b"<html") + lower.count(b"<body") > len(_MERGED):
-        _check_attributes(lower, _MERGED_START, MAX_ATTRIBUTES)
-    if lower.count(b"<option") > MAX_OPTIONS:
+    lower = html
+    if len(html) > 2 * MAX_ATTRIBUTES:
+        # A small page has no room for more attributes in all, and most of its tags are plain.
+        starts = _ODD_START if len(html) <= 2 * MAX_ALL_ATTRIBUTES else _ANY_START
+        _check_attributes(html, starts, MAX_ALL_ATTRIBUTES)
+        lower = html.lower()
+        if lower.count(b"<html") + lower.count(b"<body") > len(_MERGED):
+            _check_attributes(lower, _MERGED_START, MAX_ATTRIBUTES)
+    if tags > MAX_OPTIONS and lower.count(b"<option") > MAX_OPTIONS:
         raise TooLarge(f"expected at most {MAX_OPTIONS:,} options in forms, found more")
-    if 2 * tags * (lower.count(b"<ul") + lower.count(b"<ol")) > MAX_INDENT:
+    if 2 * tags * tags > MAX_INDENT and 2 * tags * (lower.count(b"<ul") + lower.count(b"<ol")) > MAX_INDENT:
         _check_lists(lower)
-    if tags > _FEW_TAGS // 10:
+    if _REOPENED * tags * tags > MAX_REOPENED:
         _check_formatting(lower, tags)
     if tags > _FEW_TAGS:
         _check_depth(html)
@@ -164,7 +171,6 @@ def _check_lists(html: bytes) -> None:
 
 
 _FORMATTING_START = re.compile(rb"<(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)(?=[ \t\n\r\f/>])")
-_REOPENED = 3  # of equal ones
 
 
 def _check_formatting(html: bytes, tags: int) -> None:
