@@ -140,7 +140,9 @@ def read_warc(
                 if page := _read_record(record, study_path, report):
                     yield page
         except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
-            found = " ".join(str(error).split())[:200]
+            # What Python says of warcio's own code tells a user nothing.
+            is_python = isinstance(error, AttributeError | TypeError | LookupError)
+            found = "a damaged record" if is_python else " ".join(str(error).split())[:200]
             report.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
             return
         if record is None:
