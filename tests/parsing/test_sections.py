@@ -156,3 +156,30 @@ def test_no_study_page(text: str, message: str) -> None:
         find(text)
     expected = "expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this order; "
     assert error.value.message == expected + message
+
+
+SHORT = "Status\n\nCompleted\n\nConditions\n\nRestlessness\n"
+
+
+@pytest.mark.parametrize(
+    "above", ["\nMenu\n\nOther Trees\n\n", "\nTrees\n\nF\n\nForesters\n\n", "\nTrees\n\nForesters logo\n\n", "F\n\n"]
+)
+def test_a_second_beginning_is_known_by_the_lines_above_it(above: str) -> None:
+    with pytest.raises(SeveralPages):
+        find("Menu\n" + SHORT + above + SHORT)
+
+
+def test_two_headings_that_come_again_are_no_second_page() -> None:
+    page = "Menu\n" + SHORT + "\nOther Trees\n\nForesters\n\n" + SHORT
+    assert [found.section.name for found in find(page).sections] == ["status", "conditions"]
+
+
+def test_what_stands_above_the_first_heading_begins_no_second_page() -> None:
+    assert len(find("Menu\n\nTrees\n\nF\n\n" + SHORT + "\nStatus\n\nConditions\n").sections) == 2
+
+
+def test_four_headings_that_come_again_are_a_second_page() -> None:
+    blocks = [f"{name}\n\ntext\n\n" for name in ("Status", "Conditions", "Sex", "Volunteers")]
+    assert find("".join(blocks[:3] * 2)).sections
+    with pytest.raises(SeveralPages):
+        find("".join(blocks * 2))
