@@ -17,7 +17,7 @@ import trialscrape
 from support.text import text_of
 from trialscrape.errors import PageError
 from trialscrape.parsing.layout import LAYOUT
-from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.preamble import BANNER, SITE, VEEVA_ENABLED
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +72,7 @@ def judge(page: bytes) -> str:
         return error.outcome
     assert trialscrape.trace(page).model_dump_json() == trial.model_dump_json(), "another record the second time"
     assert type(trial).model_validate_json(trial.model_dump_json()) == trial, "does not read its own JSON"
-    lines = lines_of(text_of(page).text)
+    lines = split_lines(text_of(page).text)
     known = {line.line for line in trial.unparsed}
     known |= {number for first, last in trial.spans.values() for number in range(first, last + 1)}
     for number, line in enumerate(lines, 1):

@@ -15,12 +15,12 @@ import resource, sys
 from support.page import PAGE
 from trialscrape import parse
 from trialscrape.errors import PageError
-from trialscrape.exports.jsonl import record_line
+from trialscrape.exports.jsonl import format_record
 
 page = eval(sys.argv[1]).encode()
 assert len(page) <= 32 * 1024 * 1024
 try:
-    record_line(parse(page))
+    format_record(parse(page))
 except PageError as error:
     print(error.message)
 else:

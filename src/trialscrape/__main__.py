@@ -10,7 +10,7 @@ def main() -> None:
     _prepare_streams()
     try:
         try:
-            _run()
+            _run_command()
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -43,7 +43,7 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _run() -> None:
+def _run_command() -> None:
     if sys.argv[1:] == ["--version"]:
         # Before anything is imported: a version is asked for often, and by machines.
         from trialscrape import __version__  # noqa: PLC0415

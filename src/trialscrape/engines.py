@@ -8,11 +8,11 @@ from pathlib import Path
 
 from trialscrape.errors import PageError, Rejected
 from trialscrape.page import Page
-from trialscrape.parsing.parser import parse_page, with_matched_id
+from trialscrape.parsing.parser import add_matched_id, parse_page
 from trialscrape.records import TracedTrial, Trial
 from trialscrape.results import Outcome, PageResult
 from trialscrape.sources.containers import unwrap
-from trialscrape.sources.files import Files, pages_in
+from trialscrape.sources.files import Files, read_pages
 
 
 def parse(
@@ -35,17 +35,17 @@ def parse(
         TooLarge: It is larger than `MAX_BYTES`, or has more lines or markup than the limits.
         Unreadable: It is a broken gzip file, MHTML file or webarchive.
     """
-    return parse_page(unwrap(_as_page(page, file, url, content_type))).build()
+    return parse_page(unwrap(_wrap_page(page, file, url, content_type))).build()
 
 
 def trace(
     page: Page | str | bytes, *, file: str | None = None, url: str | None = None, content_type: str | None = None
 ) -> TracedTrial:
     """Read one saved study page like `parse`, with the source lines of each field in `spans`."""
-    return parse_page(unwrap(_as_page(page, file, url, content_type))).build_traced()
+    return parse_page(unwrap(_wrap_page(page, file, url, content_type))).build_traced()
 
 
-def _as_page(page: Page | str | bytes, file: str | None, url: str | None, content_type: str | None) -> Page:
+def _wrap_page(page: Page | str | bytes, file: str | None, url: str | None, content_type: str | None) -> Page:
     if isinstance(page, str):
         # Halves of surrogate pairs are written out: no UTF-8 text can hold them.
         page, content_type = page.encode("utf-8", "backslashreplace"), "text/html; charset=utf-8"
@@ -72,9 +72,9 @@ def map_pages(work: Callable[[Page], PageResult], files: Iterable[str]) -> Itera
     """Apply work to every page of some files, in this process, in their order."""
     for file in files:
         try:
-            yield from map(work, pages_in(file))
+            yield from map(work, read_pages(file))
         except PageError as error:
-            yield _failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
+            yield _make_failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
 
 
 def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageResult:
@@ -84,18 +84,18 @@ def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageR
         parsed = parse_page(unwrap(page))
         trial = parsed.build_traced() if spans else parsed.build()
         if page.match:
-            trial = with_matched_id(trial, page.match)
+            trial = add_matched_id(trial, page.match)
         if strict:
             _reject_doubt(trial)
     except PageError as error:
-        return _failure(file, error)
+        return _make_failure(file, error)
     except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other pages; it is reported
         message = f"trialscrape failed on this page, please report it: {error!r}"
         return PageResult(file, Outcome.INTERNAL_ERROR, message)
     return PageResult(file, Outcome.OK, trial=trial, lines=parsed.filled)
 
 
-def _failure(file: str, error: PageError) -> PageResult:
+def _make_failure(file: str, error: PageError) -> PageResult:
     return PageResult(file, Outcome(error.outcome), error.message, error.line)
 
 

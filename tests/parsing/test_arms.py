@@ -18,7 +18,7 @@ def read(text: str, groups: int | None, *, complete: bool = True, observational:
 def read_lines(
     lines: list[str], groups: int | None, *, complete: bool = True, observational: bool = False
 ) -> arms.ParsedArms:
-    return arms.read(lines, DRUG, groups, complete=complete, observational=observational)
+    return arms.parse_arms(lines, DRUG, groups, complete=complete, observational=observational)
 
 
 def shape(reading: arms.ParsedArms) -> list[Shape]:

@@ -10,7 +10,9 @@ from trialscrape.parsing import arms
 
 
 def read(block: Block) -> arms.ParsedArms:
-    return arms.read(block.texts, set(LISTED), block.groups, complete=block.complete, observational=block.observational)
+    return arms.parse_arms(
+        block.texts, set(LISTED), block.groups, complete=block.complete, observational=block.observational
+    )
 
 
 def shape(reading: arms.ParsedArms) -> list[Shape]:

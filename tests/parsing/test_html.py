@@ -19,13 +19,13 @@ from trialscrape.parsing.html import (
     MAX_OPTIONS,
     MAX_REOPENED,
     MAX_TAGS,
-    read,
-    web_address,
+    find_address,
+    read_html,
 )
 
 
 def text_of(html: str) -> str:
-    return read(html).text
+    return read_html(html).text
 
 
 # What study pages are made of: HTML and the lines it must give, whatever the extractor's version.
@@ -348,7 +348,7 @@ CROWD = "".join(f" a{n}" for n in range(MAX_ATTRIBUTES + 1))
 )
 def test_more_attributes_than_the_parser_can_bear_are_refused(html: str) -> None:
     with pytest.raises(TooLarge) as refused:
-        read(html)
+        read_html(html)
     assert refused.value.message == ATTRIBUTES
 
 
@@ -380,7 +380,7 @@ PIECES = st.one_of(
 def test_no_element_of_more_attributes_gets_past_the_scan(before: list[str], after: list[str]) -> None:
     html = "".join([*before, "<p", CROWD, *after])
     try:
-        read(html)
+        read_html(html)
     except TooLarge:
         return
     document = HTMLTree.parse(html).document
@@ -392,7 +392,7 @@ def test_no_element_of_more_attributes_gets_past_the_scan(before: list[str], aft
 def test_looking_at_every_tag_is_linear_work(tag: str) -> None:
     html = tag * (1_000_000 // len(tag))
     scanned = 0
-    real = html_module._attributes  # noqa: SLF001  what it scans is the work
+    real = html_module._count_attributes  # noqa: SLF001  what it scans is the work
 
     def attributes(page: bytes, at: int) -> tuple[int, int]:
         nonlocal scanned
@@ -400,16 +400,16 @@ def test_looking_at_every_tag_is_linear_work(tag: str) -> None:
         scanned += end - at
         return count, end
 
-    with patch.object(html_module, "_attributes", attributes), suppress(TooLarge):
-        read(html)
+    with patch.object(html_module, "_count_attributes", attributes), suppress(TooLarge):
+        read_html(html)
     assert scanned <= 20 * len(html)
 
 
 def test_a_page_of_more_markup_than_memory_can_bear_is_refused() -> None:
     with pytest.raises(TooLarge, match=f"expected at most {MAX_TAGS:,} tags, found more"):
-        read("<p>" * (MAX_TAGS + 1))
+        read_html("<p>" * (MAX_TAGS + 1))
     with pytest.raises(TooLarge) as refused:
-        read("<p a b c d e f g h i j>" * (MAX_ALL_ATTRIBUTES // 10 + 1))
+        read_html("<p a b c d e f g h i j>" * (MAX_ALL_ATTRIBUTES // 10 + 1))
     assert refused.value.message == ATTRIBUTES
     assert text_of("<p a b c d e f g h i j>" * 5_000 + "text") == "text"
 
@@ -434,7 +434,7 @@ TOO_WIDE = f"expected lists that indent the text by at most {MAX_INDENT:,} blank
 def test_lists_that_let_the_text_grow_are_refused_before_they_are_parsed(html: str) -> None:
     parsed = AssertionError("it was parsed")
     with patch.object(html_module, "HTMLTree", side_effect=parsed), pytest.raises(TooLarge) as refused:
-        read(html)
+        read_html(html)
     assert refused.value.message == TOO_WIDE
 
 
@@ -479,12 +479,12 @@ OTHER = "https://example.org/study/gongs"
     ],
 )
 def test_the_address_that_a_page_gives_itself(head: str, url: str | None) -> None:
-    assert read(f"<!DOCTYPE html><html><head>{head}</head><body>a</body></html>") == ("a", url)
+    assert read_html(f"<!DOCTYPE html><html><head>{head}</head><body>a</body></html>") == ("a", url)
 
 
 def test_only_the_head_gives_an_address() -> None:
-    assert read(f'<html><head></head><body><p><link rel="canonical" href="{SITE}">a').url is None
-    assert read(f"<html><body>{'a' * 10_000}<!-- saved from url=(0031){SITE} -->").url is None
+    assert read_html(f'<html><head></head><body><p><link rel="canonical" href="{SITE}">a').url is None
+    assert read_html(f"<html><body>{'a' * 10_000}<!-- saved from url=(0031){SITE} -->").url is None
 
 
 @pytest.mark.parametrize(
@@ -501,4 +501,4 @@ def test_only_the_head_gives_an_address() -> None:
     ],
 )
 def test_web_address(text: str | None, url: str | None) -> None:
-    assert web_address(text) == url
+    assert find_address(text) == url

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialscrape.parsing.lines import indent, lines_of
+from trialscrape.parsing.lines import indent, split_lines
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from trialscrape.parsing.lines import indent, lines_of
     ],
 )
 def test_lines(text: str, lines: list[str]) -> None:
-    assert lines_of(text) == lines
+    assert split_lines(text) == lines
 
 
 def test_indent() -> None:

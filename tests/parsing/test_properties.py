@@ -13,7 +13,7 @@ from support.text import text_of
 from trialscrape.errors import PageError
 from trialscrape.page import Page
 from trialscrape.parsing.layout import LAYOUT
-from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.parser import parse_page
 from trialscrape.records import Trial
 from trialscrape.sources.containers import unwrap
@@ -74,7 +74,7 @@ def test_every_line_is_in_a_span_or_under_a_heading_or_unparsed(page: str) -> No
         traced = trialscrape.trace(page)
     except PageError:
         return
-    lines = lines_of(text_of(page).text)
+    lines = split_lines(text_of(page).text)
     covered = {line for first, last in traced.spans.values() for line in range(first, last + 1)}
     unparsed = {each.line for each in traced.unparsed}
     for number, line in enumerate(lines, 1):

@@ -5,7 +5,7 @@ import pytest
 from support.page import PAGE, with_
 from trialscrape.errors import NotAStudyPage, SeveralPages
 from trialscrape.parsing.layout import LAYOUT
-from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.sections import FoundSections, Section, find_sections
 
 
@@ -14,7 +14,7 @@ def headings(page: str) -> dict[str, int]:
 
 
 def find(page: str) -> FoundSections:
-    return find_sections(lines_of(page), LAYOUT)
+    return find_sections(split_lines(page), LAYOUT)
 
 
 WHOLE = headings(PAGE)

@@ -109,7 +109,7 @@ EXAMPLES: list[tuple[Callable[..., Any], Any, object]] = [
     ),
     (values.identifier, "(Other Identifier)", Identifier(value="(Other Identifier)", type=None)),
     *(
-        (values.unknown_type, Identifier(value=value, type=None), unknown)
+        (values.find_unknown_type, Identifier(value=value, type=None), unknown)
         for value, unknown in {
             "7 (EU CT Number)": "EU CT Number",
             "7 (Local (Owl) Number)": "Local (Owl) Number",

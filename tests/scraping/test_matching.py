@@ -8,7 +8,7 @@ import trialscrape
 from support.page import with_
 from trialscrape.fetching.responses import Result
 from trialscrape.page import Match
-from trialscrape.parsing.parser import with_matched_id
+from trialscrape.parsing.parser import add_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.mapping import RegistryAnswer
 from trialscrape.scraping.matching import explain_mismatch, match_page
@@ -211,7 +211,7 @@ def test_a_mismatch_says_what_was_compared(trial: Trial, said: RegistryAnswer, m
 )
 def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evidence: str) -> None:
     bare = unnamed()
-    matched = with_matched_id(bare, Match(matched_by, NCT_ID))
+    matched = add_matched_id(bare, Match(matched_by, NCT_ID))
     assert (bare.nct_id, matched.nct_id) == (None, NCT_ID)
     assert [(warning.code, warning.line, warning.message) for warning in matched.warnings] == [
         (
@@ -226,4 +226,4 @@ def test_a_record_matched_by_title_gets_the_id_and_says_so(matched_by: str, evid
 
 @pytest.mark.parametrize("matched_by", ["nct_id", "current_nct_id", "address"])
 def test_a_record_whose_page_shows_the_id_stays_as_it_is(matched_by: str) -> None:
-    assert with_matched_id(page(), Match(matched_by, OTHER)) == page()
+    assert add_matched_id(page(), Match(matched_by, OTHER)) == page()

@@ -181,7 +181,7 @@ def test_the_names_of_many_files_take_little_memory() -> None:
     entries = [SimpleNamespace(name=f"study-page-number-{number:06}.txt", is_dir=bool) for number in range(30_000)]
     with patch.object(os, "scandir", lambda _: nullcontext(iter(entries))):
         tracemalloc.start()
-        _, names = sources._entries("folder/")  # noqa: SLF001  what it keeps is the point
+        _, names = sources._list_folder("folder/")  # noqa: SLF001  what it keeps is the point
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert kept < 40 * len(entries)
@@ -213,7 +213,7 @@ def test_a_page_of_a_store_comes_with_its_address_and_content_type(tmp_path: Pat
     path, url = tmp_path / "pages.db", "https://example.org/study/a"
     with Store.open(path) as store:
         store.pages.add(url, page_of(url))
-    (page,) = sources.pages_in(str(path))
+    (page,) = sources.read_pages(str(path))
     assert page == replace(page_of(url), file=f"{path}!{url}", url=url)
     (result,) = trialscrape.parse_files([path])
     assert result.trial

@@ -18,7 +18,7 @@ import pytest
 from trialscrape.errors import StoreError
 from trialscrape.page import Match, Page
 from trialscrape.results import Outcome
-from trialscrape.sources.files import pages_in
+from trialscrape.sources.files import read_pages
 from trialscrape.store import database as database_module
 from trialscrape.store.database import APPLICATION_ID, MIGRATIONS, format_time, is_store, parse_time
 from trialscrape.store.pages import Added, PageVersion
@@ -223,7 +223,7 @@ def test_the_pages_of_a_store_come_with_all_that_parsing_needs(path: Path) -> No
         page = Page(b"body", "text/html; charset=windows-1251", f"{URL}-1", fetched_at=NOON)
         match = Match("title+facts", "NCT99000001")
         store.pages.set_match("NCT99000009", store.pages.add(URL, page).version_id, match)
-    assert list(pages_in(str(path))) == [replace(page, file=f"{path}!{URL}", match=match)]
+    assert list(read_pages(str(path))) == [replace(page, file=f"{path}!{URL}", match=match)]
 
 
 # Ids

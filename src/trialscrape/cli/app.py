@@ -21,14 +21,14 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:  # noqa: FBT001  typer calls it with the flag
-    if asked:
+def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with the flag
+    if requested:
         print(f"trialscrape {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def main(
+def accept_options(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")

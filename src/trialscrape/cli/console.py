@@ -16,7 +16,7 @@ from trialscrape.errors import TrialscrapeError
 _SUSPECT = re.compile(r"[^\n\x20-\x7e]")
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Write out what a terminal would obey or hide: control characters, bidi marks, and other unprintable ones."""
     return _SUSPECT.sub(lambda match: _visible(match[0]), text)
 
@@ -28,26 +28,26 @@ def _visible(character: str) -> str:
 
 
 @contextmanager
-def ends_in_words(how_to_go_on: str = "") -> Iterator[None]:
+def report_errors(how_to_go_on: str = "") -> Iterator[None]:
     """Tell what ended a command early: an error of ours in one line, Ctrl-C with how to go on."""
     try:
         yield
     except TrialscrapeError as error:
-        tell(str(error))
+        echo_error(str(error))
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        tell(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
+        echo_error(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
         raise typer.Exit(130) from None
 
 
-def tell(message: str) -> None:
+def echo_error(message: str) -> None:
     """Say a line on stderr."""
-    print(printable(message), file=sys.stderr)
+    print(escape_controls(message), file=sys.stderr)
 
 
-def fail_usage(message: str) -> NoReturn:
+def usage_error(message: str) -> NoReturn:
     """End the command as used wrongly, with exit code 2."""
-    raise typer.BadParameter(printable(message))
+    raise typer.BadParameter(escape_controls(message))
 
 
 @contextmanager

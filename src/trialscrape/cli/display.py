@@ -8,37 +8,42 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from trialscrape.cli.console import printable
+from trialscrape.cli.console import escape_controls
 from trialscrape.records import Arm, Criterion, Term, Trial
 
 
 def display(trial: Trial) -> RenderableType:
     """Lay a record out for the terminal."""
-    head = Text(printable(trial.title or "no title"), style="bold")
+    head = Text(escape_controls(trial.title or "no title"), style="bold")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
-    for name, value in _rows(trial):
+    for name, value in _list_facts(trial):
         if value:
-            table.add_row(name, Text(printable(value)))
+            table.add_row(name, Text(escape_controls(value)))
     parts: list[RenderableType] = [Panel(head, subtitle=Text(trial.nct_id or "no NCT id on the page")), table]
     sides = ((side, getattr(trial.eligibility, side)) for side in ("inclusion", "exclusion", "unassigned"))
-    parts += [_criteria(side, criteria) for side, criteria in sides if criteria]
-    parts += [_arm(arm) for arm in trial.arms]
-    parts += [Text(printable(f"unparsed, line {line.line}: {line.text}"), style="yellow") for line in trial.unparsed]
-    parts += [Text(printable(f"{warning.code}: {warning.message}"), style="yellow") for warning in trial.warnings]
+    parts += [_display_criteria(side, criteria) for side, criteria in sides if criteria]
+    parts += [_display_arm(arm) for arm in trial.arms]
+    parts += [
+        Text(escape_controls(f"unparsed, line {line.line}: {line.text}"), style="yellow") for line in trial.unparsed
+    ]
+    parts += [Text(escape_controls(f"{warning.code}: {warning.message}"), style="yellow") for warning in trial.warnings]
     return Group(*parts)
 
 
-def _rows(trial: Trial) -> Iterator[tuple[str, str]]:
+def _list_facts(trial: Trial) -> Iterator[tuple[str, str]]:
     enrollment, participants, volunteers = trial.enrollment, trial.participants, trial.healthy_volunteers
     yield "sponsor", trial.sponsor or ""
     yield "status", ", ".join(_labels((trial.overall_status, *trial.phases)))
     yield "conditions", "\n".join(trial.conditions)
-    yield "interventions", "\n".join(f"{each.type.label}: {each.name}" for each in trial.interventions)
+    yield (
+        "interventions",
+        "\n".join(f"{intervention.type.label}: {intervention.name}" for intervention in trial.interventions),
+    )
     yield "study type", ", ".join(_labels((trial.study_type, *(term for _, term in trial.design or ()))))
     yield "funders", ", ".join(_labels(trial.funder_types))
-    yield "identifiers", "\n".join(each.value for each in trial.identifiers)
+    yield "identifiers", "\n".join(identifier.value for identifier in trial.identifiers)
     yield "enrollment", f"{enrollment.count:,} {enrollment.type.lower()}" if enrollment else ""
     yield "groups", str(participants.groups) if participants else ""
     yield "sex", ", ".join(_labels((trial.sex,)))
@@ -54,7 +59,7 @@ def _labels(terms: Iterable[Term | None]) -> list[str]:
     return [term.label for term in terms if term]
 
 
-def _criteria(side: str, criteria: Iterable[Criterion]) -> Tree:
+def _display_criteria(side: str, criteria: Iterable[Criterion]) -> Tree:
     tree = Tree(Text(f"{side} criteria", style="cyan"))
     _grow(tree, criteria)
     return tree
@@ -63,14 +68,14 @@ def _criteria(side: str, criteria: Iterable[Criterion]) -> Tree:
 def _grow(tree: Tree, criteria: Iterable[Criterion]) -> None:
     for criterion in criteria:
         marked = f"{criterion.marker} {criterion.text}" if criterion.marker else criterion.text
-        _grow(tree.add(Text(printable(marked))), criterion.children)
+        _grow(tree.add(Text(escape_controls(marked))), criterion.children)
 
 
-def _arm(arm: Arm) -> Tree:
+def _display_arm(arm: Arm) -> Tree:
     kind = f" ({arm.type.label})" if arm.type else ""
-    tree = Tree(Text.assemble(("arm ", "cyan"), printable(arm.label + kind)))
+    tree = Tree(Text.assemble(("arm ", "cyan"), escape_controls(arm.label + kind)))
     if arm.description:
-        tree.add(Text(printable(arm.description)))
-    for each in arm.interventions:
-        tree.add(Text(printable(f"{each.type.label}: {each.name}")))
+        tree.add(Text(escape_controls(arm.description)))
+    for intervention in arm.interventions:
+        tree.add(Text(escape_controls(f"{intervention.type.label}: {intervention.name}")))
     return tree

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trialscrape.cli.console import fail_usage, printable, progress, tell
+from trialscrape.cli.console import echo_error, escape_controls, progress, usage_error
 from trialscrape.cli.display import display
 from trialscrape.cli.options import Paths, find_files
 from trialscrape.engines import map_pages, read_page
@@ -24,7 +24,7 @@ def check(paths: Paths) -> None:
     with progress() as bar:
         counts = measure_coverage(map_pages(read_page, bar.track(files, description="pages")))
     for line in report(counts, skipped=files.skipped):
-        print(printable(line))
+        print(escape_controls(line))
     if counts.alarm:
         raise typer.Exit(1)
 
@@ -33,10 +33,10 @@ def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved pag
     """Show one record for a person."""
     find_files([path])
     if Path(path).is_dir():
-        fail_usage(f"expected one page, found the folder {path}")
+        usage_error(f"expected one page, found the folder {path}")
     result = next(map_pages(read_page, [path]))
     if not result.trial:
-        tell(f"{result.file}: {result.outcome}: {result.message}")
+        echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)
     Console(markup=False, highlight=False).print(display(result.trial))
 

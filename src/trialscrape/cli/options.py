@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import fail_usage
+from trialscrape.cli.console import usage_error
 from trialscrape.errors import UnknownFormat
 from trialscrape.exports import formats
 from trialscrape.sources.files import STDIN, Files
@@ -20,21 +20,21 @@ Paths = Annotated[
 ]
 
 
-def writable(path: Path | None) -> Path | None:
+def check_output(path: Path | None) -> Path | None:
     """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
     if path is None or path == Path("-"):
         return None
     path = path.resolve() if path.is_symlink() else path
     if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        fail_usage(f"expected a file in an existing folder, found {path}")
+        usage_error(f"expected a file in an existing folder, found {path}")
     return path
 
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", callback=writable, help="File for the records; default is stdout."),
+    typer.Option("-o", "--output", callback=check_output, help="File for the records; default is stdout."),
 ]
-Format = Annotated[
+FormatName = Annotated[
     str | None,
     typer.Option(
         "--format", metavar="NAME", help=f"{' or '.join(formats.FORMATS)}; default is by the name of the file."
@@ -42,20 +42,20 @@ Format = Annotated[
 ]
 
 
-def format_of(output: Path | None, name: str | None) -> formats.Format:
+def require_format(output: Path | None, name: str | None) -> formats.Format:
     """Choose the format of the records; an unknown one ends the command before it begins."""
     try:
         return formats.choose_format(output, name)
     except UnknownFormat as error:
-        fail_usage(str(error))
+        usage_error(str(error))
 
 
 def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     """Find the files to read, without those that this run writes; a mistyped path ends the command before it begins."""
     missing = [path for path in paths if path != STDIN and not os.path.lexists(path)]
     if missing:
-        fail_usage(f"found no file or folder {', '.join(missing)}")
+        usage_error(f"found no file or folder {', '.join(missing)}")
     outputs = [path.resolve() for path in written if path]
     if any(Path(path).resolve() in outputs for path in paths if path != STDIN):
-        fail_usage("expected other files to write than to read, found one that is both")
+        usage_error("expected other files to write than to read, found one that is both")
     return Files(paths, written=outputs)

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import ends_in_words, fail_usage, printable, progress, tell
-from trialscrape.cli.options import Format, Output, format_of, writable
+from trialscrape.cli.console import echo_error, escape_controls, progress, report_errors, usage_error
+from trialscrape.cli.options import FormatName, Output, check_output, require_format
 from trialscrape.errors import IdFileError, TrialscrapeError
 from trialscrape.exports import formats
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import json_line, outcomes_path
+from trialscrape.exports.jsonl import format_row, name_outcomes
 from trialscrape.exports.warc import export_warc
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.results import IdResult, Outcome
@@ -57,7 +57,7 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
         typer.Option("--column", metavar="NAME", help="The column of a CSV file; default 'NCT Number' or 'nct_id'."),
     ] = None,
     output: Output = None,
-    format_: Format = None,
+    format_: FormatName = None,
     store: StoreFile = DEFAULT_STORE,
     site: Site = None,
     registry: Registry = None,
@@ -82,14 +82,14 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
     listed = [nct_id for name in inputs or [] for nct_id in _read_id_file(name, column)]
     ids = normalize_ids([*(ids or []), *listed])
     if not ids:
-        fail_usage("expected NCT ids, or -i with a file that has some; found none")
+        usage_error("expected NCT ids, or -i with a file that has some; found none")
     if dry_run:
         _print_plan(ids, store, settings)
         return
-    rows_file = outcomes_path(output) if output else None
+    rows_file = name_outcomes(output) if output else None
     _refuse_overwriting((output, rows_file), store, *[Path(name) for name in inputs or [] if name != "-"])
-    chosen = format_of(output, format_)
-    with ends_in_words(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
+    chosen = require_format(output, format_)
+    with report_errors(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
         failed = _run(ids, opened, settings, output, chosen)
     if failed:
         raise typer.Exit(1)
@@ -97,11 +97,11 @@ def scrape(  # noqa: PLR0913  a command has as many options as it needs
 
 def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
     """Print the planned requests without sending any, and without making a store."""
-    with ends_in_words(), ExitStack() as stack:
+    with report_errors(), ExitStack() as stack:
         store = stack.enter_context(Store.open(path, lock=False)) if path.exists() else None
         valid = False
         for planned in plan(ids, store, settings):
-            print(printable(planned.text))
+            print(escape_controls(planned.text))
             valid = valid or planned.valid
     if not valid:
         raise typer.Exit(1)
@@ -109,7 +109,7 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
 
 def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, chosen: formats.Format) -> int:
     tally: Counter[str] = Counter()
-    rows_file = outcomes_path(output) if output else None
+    rows_file = name_outcomes(output) if output else None
     with ExitStack() as stack:
         rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
         records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
@@ -124,12 +124,12 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
             if result.trial:
                 write(result.trial, result.record)
             if rows:
-                rows.write(json_line(result.row()) + b"\n")
+                rows.write(format_row(result.row()) + b"\n")
     store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
     sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
     places = f"pages in {store.path}" + (f", records in {output}" if output else "")
-    tell(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
+    echo_error(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
     return tally["failed"]
 
 
@@ -145,7 +145,7 @@ def _count(tally: Counter[str], result: IdResult) -> None:
         tally["warnings"] += len(result.trial.warnings)
         tally["unparsed lines"] += len(result.trial.unparsed)
     if result.message:
-        tell(f"{result.id}: {result.outcome}: {result.message}")
+        echo_error(f"{result.id}: {result.outcome}: {result.message}")
 
 
 @index.command("sync")
@@ -155,14 +155,14 @@ def index_sync(
     """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
     settings = make_settings(site=site, rate=rate, contact=contact)
     with (
-        ends_in_words("the same command resumes it"),
+        report_errors("the same command resumes it"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
         progress() as bar,
     ):
         robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:
-            tell(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
+            echo_error(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
             raise typer.Exit(1)
         task = bar.add_task("sitemaps", total=None)
         failed = 0
@@ -183,16 +183,16 @@ def index_sync(
 
 def _report_sync(url: str, report: SyncReport) -> None:
     for fault in report.faults:
-        tell(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
+        echo_error(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
     files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
     addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
-    tell(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
+    echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
 
 
 @index.command("status")
 def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
     """Print the size and the age of the index."""
-    with ends_in_words(), Store.open(store, lock=False) as opened:
+    with report_errors(), Store.open(store, lock=False) as opened:
         status = opened.slugs.status()
     print(f"addresses  {status.slugs:,} in {status.shards:,} files")
     print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
@@ -202,25 +202,25 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
 
 @store_commands.command("export")
 def store_export(
-    path: Annotated[Path, typer.Argument(metavar="FILE", callback=writable, help="The WARC file to write.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", callback=check_output, help="The WARC file to write.")],
     *,
     store: StoreFile = DEFAULT_STORE,
 ) -> None:
     """Write every kept version of every page as WARC."""
     _refuse_overwriting((path,), store)
-    with ends_in_words("the same command starts over"), Store.open(store, lock=False) as opened:
-        tell(f"{export_warc(opened, path):,} pages written to {path}")
+    with report_errors("the same command starts over"), Store.open(store, lock=False) as opened:
+        echo_error(f"{export_warc(opened, path):,} pages written to {path}")
 
 
 @store_commands.command("import")
 def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
     """Read the study pages of a WARC file into the store."""
-    with ends_in_words("the same command continues it"), Store.open(store) as opened:
+    with report_errors("the same command continues it"), Store.open(store) as opened:
         report = import_warc(opened, path)
     for fault in report.faults:
-        tell(fault)
+        echo_error(fault)
     skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
-    tell(f"{report.new:,} pages new, {report.known:,} known{skipped}")
+    echo_error(f"{report.new:,} pages new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)
 
@@ -231,7 +231,7 @@ def _refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Pa
     taken = {path.resolve() for path in (*beside, *inputs)}
     for output in filter(None, outputs):
         if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
-            fail_usage(f"expected another file to write than to read, found {output} for both")
+            usage_error(f"expected another file to write than to read, found {output} for both")
 
 
 def make_settings(**options: object) -> Settings:
@@ -240,7 +240,7 @@ def make_settings(**options: object) -> Settings:
         chosen = {name: value for name, value in options.items() if value is not None}
         return Settings.from_environment(os.environ, **chosen)
     except TrialscrapeError as error:
-        fail_usage(str(error))
+        usage_error(str(error))
 
 
 def _read_id_file(name: str, column: str | None) -> list[str]:
@@ -248,9 +248,9 @@ def _read_id_file(name: str, column: str | None) -> list[str]:
     try:
         id_list = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
     except OSError as error:
-        fail_usage(f"cannot read {name}: {error.strerror}")
+        usage_error(f"cannot read {name}: {error.strerror}")
     except IdFileError as error:
-        fail_usage(f"{name}: {error}")
+        usage_error(f"{name}: {error}")
     place = f"in column {id_list.column!r}" if id_list.column else "in its text"
-    tell(f"{name}: {len(id_list.ids):,} ids {place}")
+    echo_error(f"{name}: {len(id_list.ids):,} ids {place}")
     return id_list.ids

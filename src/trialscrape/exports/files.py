@@ -37,17 +37,17 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        with _explained(part):
-            descriptor = open_alone(part)
+        with _translate_errors(part):
+            descriptor = open_locked(part)
     except FileInUseError as error:
         raise FileInUseError(
             f"cannot write {path}: another run is writing it. Wait for that run to end or stop it, or name another file"
         ) from error
     with _Output(descriptor, path) as stream:
-        with _explained(path):
+        with _translate_errors(path):
             os.ftruncate(descriptor, 0)
         yield stream
-        with _explained(path):
+        with _translate_errors(path):
             os.fsync(descriptor)
             _rename(stream, part, path)
 
@@ -61,13 +61,13 @@ class _Output(io.FileIO):
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401  # whatever holds bytes
         rest = memoryview(data)
-        with _explained(self._path):
+        with _translate_errors(self._path):
             while rest:
                 rest = rest[super().write(rest) :]
         return len(data)
 
 
-def open_alone(path: Path) -> int:
+def open_locked(path: Path) -> int:
     """Open a file for this process alone and give its descriptor; make it where it is missing, and leave its content.
 
     The lock is the operating system's: closing the descriptor releases it, and so does the end of the process, however
@@ -112,7 +112,7 @@ def _lock_own(descriptor: int, path: Path) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     """Turn what the system says of a file into a `FileError`."""
     try:
         yield

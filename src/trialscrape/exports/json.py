@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from trialscrape.exports.jsonl import Write, record_line
+from trialscrape.exports.jsonl import Write, format_record
 from trialscrape.records import Trial
 
 
@@ -15,7 +15,7 @@ def open_json(stream: BinaryIO) -> Iterator[Write]:
 
     def write(trial: Trial, record: str | None = None) -> None:
         nonlocal before
-        stream.write(before + record_line(trial, record))
+        stream.write(before + format_record(trial, record))
         before = b",\n"
 
     yield write

@@ -24,7 +24,7 @@ _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ROW_FIELDS = tuple(field.name for field in fields(PageResult) if field.name not in {"trial", "lines"})
 
 
-def record_line(trial: Trial, record: str | None = None) -> bytes:
+def format_record(trial: Trial, record: str | None = None) -> bytes:
     """Write a record as one line of JSON, UTF-8, without the newline.
 
     Control characters and the marks that change the direction of writing are escaped: data, but nothing to obey.
@@ -33,7 +33,7 @@ def record_line(trial: Trial, record: str | None = None) -> bytes:
         trial: The record.
         record: The same as JSON, where that is at hand.
     """
-    return _safe(record or trial.model_dump_json()).encode()
+    return _escape_unsafe(record or trial.model_dump_json()).encode()
 
 
 @contextmanager
@@ -41,27 +41,27 @@ def open_jsonl(stream: BinaryIO) -> Iterator[Write]:
     """Give the function that writes a record as a line."""
 
     def write(trial: Trial, record: str | None = None) -> None:
-        stream.write(record_line(trial, record) + b"\n")
+        stream.write(format_record(trial, record) + b"\n")
 
     yield write
     stream.flush()
 
 
-def result_line(result: PageResult) -> bytes:
+def format_result(result: PageResult) -> bytes:
     """Write what became of a page as one line of JSON, UTF-8, without the newline and the record."""
-    return json_line({name: getattr(result, name) for name in _ROW_FIELDS})
+    return format_row({name: getattr(result, name) for name in _ROW_FIELDS})
 
 
-def json_line(row: Mapping[str, object]) -> bytes:
-    """Write a row as one line of JSON, UTF-8, without the newline, as safe as `record_line`."""
-    return _safe(json.dumps(row, ensure_ascii=False)).encode()
+def format_row(row: Mapping[str, object]) -> bytes:
+    """Write a row as one line of JSON, UTF-8, without the newline, as safe as `format_record`."""
+    return _escape_unsafe(json.dumps(row, ensure_ascii=False)).encode()
 
 
-def outcomes_path(records: Path) -> Path:
+def name_outcomes(records: Path) -> Path:
     """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
     stem = records.stem if records.suffix in {".json", ".jsonl"} else records.name
     return records.with_name(f"{stem}.outcomes.jsonl")
 
 
-def _safe(text: str) -> str:
+def _escape_unsafe(text: str) -> str:
     return _UNSAFE.sub(lambda character: f"\\u{ord(character[0]):04x}", text)

@@ -47,7 +47,7 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
         for kept in store.pages.all_versions():
             if not count:
                 writer.write_record(_make_info(writer, kept))
-            writer.write_record(_make_record(writer, kept, store.pages.list_ids(kept.url)))
+            writer.write_record(_make_response(writer, kept, store.pages.list_ids(kept.url)))
             count += 1
     return count
 
@@ -57,11 +57,11 @@ def _make_info(writer: Any, first: PageVersion) -> Any:  # noqa: ANN401  # warci
     software = {"software": f"trialscrape/{version('trialscrape')}", "format": "WARC File Format 1.0"}
     record = writer.create_warcinfo_record(None, software)
     record.rec_headers.replace_header("WARC-Date", format_time(first.page.fetched_at))
-    record.rec_headers.replace_header("WARC-Record-ID", _make_record_id("warcinfo", first))
+    record.rec_headers.replace_header("WARC-Record-ID", _name_record("warcinfo", first))
     return record
 
 
-def _make_record(writer: Any, kept: PageVersion, ids: tuple[str, ...]) -> Any:  # noqa: ANN401  # warcio has no types
+def _make_response(writer: Any, kept: PageVersion, ids: tuple[str, ...]) -> Any:  # noqa: ANN401  # warcio has no types
     """Make the response record of a page."""
     page = kept.page
     final_url = page.url or kept.url
@@ -71,7 +71,10 @@ def _make_record(writer: Any, kept: PageVersion, ids: tuple[str, ...]) -> Any:  
         "Last-Modified": page.last_modified,
         "Content-Length": str(len(page.body)),
     }
-    own_headers = {IDS_HEADER: " ".join(ids), REQUESTED_HEADER: kept.url if kept.url != final_url else ""}
+    own_headers = {
+        IDS_HEADER: " ".join(ids),
+        REQUESTED_HEADER: kept.url if kept.url != final_url else "",
+    }
     reason = HTTPStatus(kept.status).phrase if kept.status in set(HTTPStatus) else ""
     http = load_warcio("statusandheaders").StatusAndHeaders(
         f"{kept.status} {reason}",
@@ -85,14 +88,14 @@ def _make_record(writer: Any, kept: PageVersion, ids: tuple[str, ...]) -> Any:  
         length=len(page.body),
         http_headers=http,
         warc_headers_dict={
-            "WARC-Record-ID": _make_record_id("response", kept),
+            "WARC-Record-ID": _name_record("response", kept),
             "WARC-Date": format_time(page.fetched_at),
             **{name: _BREAKS.sub("", value) for name, value in own_headers.items() if value},
         },
     )
 
 
-def _make_record_id(kind: str, kept: PageVersion) -> str:
+def _name_record(kind: str, kept: PageVersion) -> str:
     """Name a record by what it holds, so that the same store gives the same bytes."""
     text = f"{kind} {kept.url} {format_time(kept.page.fetched_at)} {kept.version_id} {kept.sha256}"
     return f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, text)}>"

@@ -46,7 +46,9 @@ class _Grammar(NamedTuple):
     rivals: "_Grammar | None"
 
 
-def _grammar(above: dict[str, str], rivals: _Grammar | None = None, *, guesses: bool = False, **also: str) -> _Grammar:
+def _make_grammar(
+    above: dict[str, str], rivals: _Grammar | None = None, *, guesses: bool = False, **also: str
+) -> _Grammar:
     """Make a grammar; `also` says which more lines than usual may play a part."""
     moves: dict[str, list[tuple[str, str]]] = {look: [] for look in "DTghxypq"}
     for part, usual in _PLAYED_BY.items():
@@ -61,28 +63,28 @@ _BARE = _UNTYPED | {"N": "^FPIN"}  # a name may stand alone
 _MIXED = _TYPED | {"D": "GN", "T": "GFPN"}
 _HOLLOW = _MIXED | {"N": "^GFPIDT", "T": "GFPND"}  # a label may stand over nothing
 
-_ANY_TYPED = _grammar(_TYPED, G="h", P="ghq", I="y")
-_ANY_UNTYPED = _grammar(_BARE, guesses=True, N="DT", P="ghq", I="y")
-_WITHOUT_TYPES = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh")
-_WITHOUT_TYPES_UNLISTED = _grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y")
+_ANY_TYPED = _make_grammar(_TYPED, G="h", P="ghq", I="y")
+_ANY_UNTYPED = _make_grammar(_BARE, guesses=True, N="DT", P="ghq", I="y")
+_WITHOUT_TYPES = _make_grammar(_UNTYPED, _ANY_UNTYPED, P="gh")
+_WITHOUT_TYPES_UNLISTED = _make_grammar(_UNTYPED, _ANY_UNTYPED, P="gh", I="y")
 # The arms of an observational study have no type lines; those of any other all have one, or none has.
 _OBSERVATIONAL = (
     _WITHOUT_TYPES,
-    _grammar(_BARE, _ANY_UNTYPED, guesses=True, P="gh"),
+    _make_grammar(_BARE, _ANY_UNTYPED, guesses=True, P="gh"),
     _WITHOUT_TYPES_UNLISTED,
     _ANY_UNTYPED,
 )
 _INTERVENTIONAL = (
-    _grammar(_TYPED, _ANY_TYPED),
-    _grammar(_TYPED, _ANY_TYPED, G="h", I="y"),
+    _make_grammar(_TYPED, _ANY_TYPED),
+    _make_grammar(_TYPED, _ANY_TYPED, G="h", I="y"),
     _ANY_TYPED,
     _WITHOUT_TYPES,
     _WITHOUT_TYPES_UNLISTED,
 )
 _ANY_STUDY = (
-    _grammar(_MIXED, G="h", I="y"),
-    _grammar(_HOLLOW, guesses=True, G="h", I="y"),
-    _grammar(_MIXED, guesses=True, N="DT", F="DT"),
+    _make_grammar(_MIXED, G="h", I="y"),
+    _make_grammar(_HOLLOW, guesses=True, G="h", I="y"),
+    _make_grammar(_MIXED, guesses=True, N="DT", F="DT"),
 )
 
 
@@ -130,7 +132,7 @@ class _Parse(NamedTuple):
     fits: bool
 
 
-def read(
+def parse_arms(
     lines: Sequence[str],
     treatments: Collection[str],
     groups: int | None,
@@ -153,26 +155,28 @@ def read(
     complete = complete and len(rows) <= MAX_LINES
     rows = rows[:MAX_LINES]
     known = dict.fromkeys(treatments, "x") | _LOOKS
-    looks = "".join([known.get(line) or _look(line, blank_above=not lines[max(index - 1, 0)]) for index, line in rows])
-    allowed = _allowed(groups, complete=complete)
+    looks = "".join(
+        [known.get(line) or _classify(line, blank_above=not lines[max(index - 1, 0)]) for index, line in rows]
+    )
+    allowed = _allow_counts(groups, complete=complete)
     tiers = (_OBSERVATIONAL if observational else _INTERVENTIONAL, _ANY_STUDY)
-    parse = _best(looks, tiers, allowed, complete=complete)
-    parts = _parts(parse)
+    parse = _choose_parse(looks, tiers, allowed, complete=complete)
+    parts = _assign_parts(parse)
     names = [row for row, part in enumerate(parts) if part == "N"]
     played = [(index, part, look) for (index, _), part, look in zip(rows, parts, looks, strict=False)]
     return ParsedArms(
         arms=tuple(
-            [_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, parse.stop])]
+            [_build_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, parse.stop])]
         ),
         used=played[-1][0] + 1 if played else 0,
-        left=tuple([played[row][0] for row in _hollow(parts + ("" if complete else "?"))]),
-        decided=_decided(looks, parse, allowed, complete=complete),
+        left=tuple([played[row][0] for row in _find_hollow_labels(parts + ("" if complete else "?"))]),
+        decided=_decide(looks, parse, allowed, complete=complete),
         unlisted=tuple([index for index, part, look in played if part == "I" and look == "y"]),
         unknown_types=tuple([index for index, part, look in played if part == "G" and look == "h"]),
     )
 
 
-def _hollow(parts: str) -> list[int]:
+def _find_hollow_labels(parts: str) -> list[int]:
     """Find the labels over nothing."""
     return [match.start() for match in re.finditer("D(?![F?])|T(?![I?])", parts)]
 
@@ -181,7 +185,7 @@ def _is_cut(line: str, expected: Collection[str]) -> bool:
     return line not in expected and any(whole.startswith(line) for whole in expected)
 
 
-def _look(line: str, *, blank_above: bool) -> str:
+def _classify(line: str, *, blank_above: bool) -> str:
     """Give the look of a line that is no label, no known type and no treatment of the page."""
     if line.endswith(" group"):
         return "h"
@@ -191,7 +195,7 @@ def _look(line: str, *, blank_above: bool) -> str:
     return "q" if blank_above else "p"
 
 
-def _allowed(groups: int | None, *, complete: bool) -> int:
+def _allow_counts(groups: int | None, *, complete: bool) -> int:
     """Give the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
     if groups is None:
         return -1
@@ -199,7 +203,7 @@ def _allowed(groups: int | None, *, complete: bool) -> int:
     return bit if complete else 2 * bit - 1
 
 
-def _best(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, complete: bool) -> _Parse:
+def _choose_parse(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, complete: bool) -> _Parse:
     """Take the first grammar that fits, else the first that reads all lines, else the first that reads farthest.
 
     A number of arms that the lines contradict is no reason to try the next tier.
@@ -209,7 +213,7 @@ def _best(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, comp
         for grammar in grammars:
             if grammar.guesses and (allowed < 0 or not complete):
                 continue
-            parse = _parse(looks, grammar, allowed, complete=complete)
+            parse = _apply(looks, grammar, allowed, complete=complete)
             if parse.fits:
                 return parse
             if not grammar.guesses:
@@ -219,22 +223,22 @@ def _best(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, comp
     return max(parses, key=lambda parse: parse.stop)
 
 
-def _parse(looks: str, grammar: _Grammar, allowed: int, *, complete: bool) -> _Parse:
+def _apply(looks: str, grammar: _Grammar, allowed: int, *, complete: bool) -> _Parse:
     ends = grammar.above["N"] + ("" if complete else "DT")
-    ways = _ways(looks, grammar)
+    ways = _count_ways(looks, grammar)
     stop = next(row for row in range(len(ways) - 1, -1, -1) if not ways[row].keys().isdisjoint(ends))
-    counts, _ = _join(ways[stop], ends)
+    counts, _ = _merge_ways(ways[stop], ends)
     fits = stop == len(looks) and counts & allowed != 0
     return _Parse(grammar, ways, ends, stop, (counts & allowed or counts).bit_length() - 1, fits)
 
 
-def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
+def _count_ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
     """Find which parts each line may play, and how many arms there may be down to it, as far as the grammar goes."""
     ways: list[dict[str, _Counts]] = [{"^": (1, 0)}]
     for look in looks:
         here = {}
         for part, above in grammar.moves[look]:
-            some, many = _join(ways[-1], above)
+            some, many = _merge_ways(ways[-1], above)
             if some:
                 here[part] = (some << 1, many << 1) if part == "N" else (some, many)
         if not here:
@@ -243,7 +247,7 @@ def _ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
     return ways
 
 
-def _join(ways: dict[str, _Counts], parts: str) -> _Counts:
+def _merge_ways(ways: dict[str, _Counts], parts: str) -> _Counts:
     """Put the ways together in which a line may play one of these parts."""
     some = many = 0
     for part in parts:
@@ -254,7 +258,7 @@ def _join(ways: dict[str, _Counts], parts: str) -> _Counts:
     return some, many
 
 
-def _parts(parse: _Parse) -> str:
+def _assign_parts(parse: _Parse) -> str:
     """Give the part of each line, found from the last one upwards."""
     parts = []
     below, count = parse.ends, parse.arms
@@ -265,19 +269,19 @@ def _parts(parse: _Parse) -> str:
     return "".join(reversed(parts))
 
 
-def _decided(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Literal["lines", "count", "choice"]:
+def _decide(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Literal["lines", "count", "choice"]:
     """Compare a reading with all others that the loosest grammar of its style finds in the same lines."""
     rivals = parse.grammar.rivals
     if rivals is None:
         return "choice"
     ends = rivals.above["N"] if complete else "NGDFPTI"
-    some, many = _join(_ways(looks[: parse.stop], rivals)[-1], ends)
+    some, many = _merge_ways(_count_ways(looks[: parse.stop], rivals)[-1], ends)
     if some.bit_count() == 1 and not many:
         return "lines"
     return "count" if parse.fits and (some & allowed).bit_count() == 1 and not many & allowed else "choice"
 
 
-def _arm(lines: Sequence[str], rows: Sequence[tuple[int, str]], parts: str) -> Arm:
+def _build_arm(lines: Sequence[str], rows: Sequence[tuple[int, str]], parts: str) -> Arm:
     """Build an arm from its rows, the indexes and the texts of its lines that are not blank."""
     kind = rows[1][1].removesuffix(" group") if parts[1:2] == "G" else None
     prose = [index for (index, _), part in zip(rows, parts, strict=True) if part in "FP"]

@@ -14,7 +14,7 @@ _LONGEST_HEADING = 60
 _BOTH_SIDES = 2
 
 
-def check(state: ParseState, found: FoundSections, layout: Layout, unparsed: Sequence[int]) -> None:
+def check_sections(state: ParseState, found: FoundSections, layout: Layout, unparsed: Sequence[int]) -> None:
     """Warn of everything that is doubtful about a page that was read."""
     if found.form == "full":
         _check_sentence(state, complete=state.complete or bool(found.sections[-1].section.heading))
@@ -88,13 +88,13 @@ def _check_missing(state: ParseState, found: Sequence[FoundSection], layout: Lay
 def _warn_missing(state: ParseState, section: Section, before: FoundSection | None) -> None:
     place = f" after {state.text(before.heading)!r}" if before else ""
     message = f"expected the heading {section.heading!r}{place}, found none"
-    suspects = _suspects(state, before) if before else []
+    suspects = _find_suspects(state, before) if before else []
     if suspects:
         message += "; it may be " + " or ".join(f"{state.lines[i]!r} in line {i + 1}" for i in suspects[:3])
     state.warn("missing_section", before.heading if before else None, message, section.kind.field)
 
 
-def _suspects(state: ParseState, found: FoundSection) -> list[int]:
+def _find_suspects(state: ParseState, found: FoundSection) -> list[int]:
     """Find the short lines of a section that could be a heading nobody knows; best those that stand alone."""
     lines = state.lines
     prose = found.section.kind.block == "prose"
@@ -103,7 +103,7 @@ def _suspects(state: ParseState, found: FoundSection) -> list[int]:
         for index in range(found.start, found.stop)
         if 0 < len(lines[index]) <= _LONGEST_HEADING and lines[index][0].isupper() and lines[index][-1] not in ".:;,"
     ]
-    alone = [i for i in short if (prose or not state.taken[i]) and sections.alone(lines, i) == _BOTH_SIDES]
+    alone = [i for i in short if (prose or not state.taken[i]) and sections.count_open_sides(lines, i) == _BOTH_SIDES]
     return alone or [index for index in short if not state.taken[index]]
 
 
@@ -125,6 +125,10 @@ def _check_unparsed(state: ParseState, found: FoundSections, unparsed: Sequence[
     for lines in (top, *(range(one.start, one.stop) for one in below)):
         filled = [index for index in lines if state.lines[index]]
         for index in filled if lines is top else filled[:-1]:
-            if index in left and index + 1 not in warned and sections.alone(state.lines, index) == _BOTH_SIDES:
+            if (
+                index in left
+                and index + 1 not in warned
+                and sections.count_open_sides(state.lines, index) == _BOTH_SIDES
+            ):
                 message = f"expected a known heading or none, found {state.text(index)!r}"
                 state.warn("unknown_heading", index, message)

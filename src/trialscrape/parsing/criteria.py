@@ -57,7 +57,7 @@ class _Line(NamedTuple):
     after_blank: bool
 
 
-def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
+def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
     """Read a section's lines.
 
     In preorder, the texts of each side are its lines in their order: nothing is dropped, merged or reworded. A
@@ -69,11 +69,11 @@ def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
         side: The side whose section it is, or None where the section is for both.
     """
     sides = _Sides(side)
-    roots: dict[Side | None, _Node] = {each: _node("", None) for each in ("inclusion", "exclusion", None)}
+    roots: dict[Side | None, _Node] = {each: _make_node("", None) for each in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None
-    for line in _split(lines):
+    for line in _split_items(lines):
         switched, alone = sides.read(line)
         if switched:
             path = [(_ROOT, roots[sides.side])]
@@ -86,8 +86,8 @@ def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
         if len(path) > MAX_DEPTH:
             too_deep = line.at if too_deep is None else too_deep
             del path[MAX_DEPTH:]
-        last = _node(line.text, line.marker, "heading" if alone else "criterion")
-        _add(path[-1][1], last)
+        last = _make_node(line.text, line.marker, "heading" if alone else "criterion")
+        _add_child(path[-1][1], last)
         if line.indent > _COLUMN_0 or line.text.endswith(":"):
             path.append((line.indent, last))
     _finish(last, more)
@@ -95,7 +95,7 @@ def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
     return ParsedCriteria(inclusion, exclusion, unassigned, sides.doubts(), too_deep)
 
 
-def _split(lines: Iterable[str]) -> Iterator[_Line]:
+def _split_items(lines: Iterable[str]) -> Iterator[_Line]:
     after_blank = True
     for index, line in enumerate(lines):
         if not line or _EMPTY_COMMENT.fullmatch(line):
@@ -111,11 +111,11 @@ def _split(lines: Iterable[str]) -> Iterator[_Line]:
         after_blank = False
 
 
-def _node(text: str, marker: str | None, kind: str = "criterion") -> _Node:
+def _make_node(text: str, marker: str | None, kind: str = "criterion") -> _Node:
     return {"kind": kind, "text": text, "marker": marker, "children": []}
 
 
-def _add(parent: _Node, child: _Node) -> None:
+def _add_child(parent: _Node, child: _Node) -> None:
     if not parent["children"] and introduces(parent["text"]):
         parent["kind"] = "heading"
     parent["children"].append(child)
@@ -170,12 +170,14 @@ class _Sides:
             self._floor = _COLUMN_0 if line.indent == _COLUMN_0 else sys.maxsize
         self._is_over_nothing = True
         if side != self.side and self._section not in {None, side}:
-            self._doubts.append(_doubt(line, f"a heading of {self._section} criteria only", f"it is read as {side}"))
+            self._doubts.append(
+                _make_doubt(line, f"a heading of {self._section} criteria only", f"it is read as {side}")
+            )
         self.side = side
 
     def _lose(self, line: _Line, found: Subheading) -> None:
         self._settle()
-        self._pending = _doubt(line, "a heading that names one side", "what follows is unassigned")
+        self._pending = _make_doubt(line, "a heading that names one side", "what follows is unassigned")
         if not found.alone:
             self._settle()
         self._forget()
@@ -187,7 +189,7 @@ class _Sides:
         if self._is_over_nothing:
             self._floor, self._is_over_nothing = min(self._floor, line.indent), False
         elif line.indent < self._floor:
-            self._pending = _doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
+            self._pending = _make_doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
             self._forget()
 
     def _settle(self) -> None:
@@ -199,5 +201,5 @@ class _Sides:
         self.side, self._floor, self._is_over_nothing = None, _COLUMN_0, False
 
 
-def _doubt(line: _Line, expected: str, consequence: str) -> Doubt:
+def _make_doubt(line: _Line, expected: str, consequence: str) -> Doubt:
     return Doubt(line.at, f"expected {expected}, found {line.text[:_LONGEST_QUOTE]!r}; {consequence}")

@@ -53,7 +53,7 @@ class WebPage(NamedTuple):
     url: str | None
 
 
-def read(html: str) -> WebPage:
+def read_html(html: str) -> WebPage:
     r"""Read an HTML page.
 
     Args:
@@ -69,10 +69,10 @@ def read(html: str) -> WebPage:
     _check_size(html.encode())
     tree = HTMLTree.parse(html.replace("\0", "\ufffd"))
     text = extract_plain_text(tree, preserve_formatting=True, list_bullets=True, skip_elements=_SKIPPED)
-    return WebPage(text, next(_addresses(tree, html), None))
+    return WebPage(text, next(_find_addresses(tree, html), None))
 
 
-def web_address(text: str | None) -> str | None:
+def find_address(text: str | None) -> str | None:
     """Give the address where it is one of the web, without blanks around it; None for any other text."""
     text = (text or "").strip()
     return text if text.isprintable() and _WEB_ADDRESS.fullmatch(text) else None
@@ -84,11 +84,11 @@ _SAVED_FROM_WITHIN = 8192  # browsers write it behind the doctype
 _ADDRESSES = (('link[rel~="canonical" i]', "href"), ('meta[property~="og:url" i]', "content"))
 
 
-def _addresses(tree: HTMLTree, html: str) -> Iterator[str]:
+def _find_addresses(tree: HTMLTree, html: str) -> Iterator[str]:
     elements = tree.head.query_selector_all if tree.head else lambda _: ()
     named = (element.getattr(attribute) for selector, attribute in _ADDRESSES for element in elements(selector))
     saved = (comment[1] for comment in _SAVED_FROM.finditer(html, 0, _SAVED_FROM_WITHIN))
-    return (url for text in chain(named, saved) if (url := web_address(text)))
+    return (url for text in chain(named, saved) if (url := find_address(text)))
 
 
 # A start tag as HTML5 splits it. Each tag of a page begins with one of these, even behind a comment or a quote that is
@@ -142,7 +142,7 @@ def _check_size(html: bytes) -> None:
 def _check_attributes(html: bytes, starts: re.Pattern[bytes], most: int) -> None:
     total, room = 0, _OVERLAP * len(html)
     for start in starts.finditer(html):
-        count, end = _attributes(html, start.start())
+        count, end = _count_attributes(html, start.start())
         total += count
         room -= end - start.start()
         if count > MAX_ATTRIBUTES or total > most or room < 0:
@@ -150,7 +150,7 @@ def _check_attributes(html: bytes, starts: re.Pattern[bytes], most: int) -> None
             raise TooLarge(f"expected at most {limits}, found more")
 
 
-def _attributes(html: bytes, at: int) -> tuple[int, int]:
+def _count_attributes(html: bytes, at: int) -> tuple[int, int]:
     """Count the attributes of the tag that starts here, up to one more than the limit; give where they end, too."""
     name = _NAME.match(html, at)
     count, end = 0, name.end() if name else at
@@ -174,7 +174,9 @@ _FORMATTING_START = re.compile(rb"<(?:b|big|code|em|font|i|s|small|strike|strong
 
 
 def _check_formatting(html: bytes, tags: int) -> None:
-    kinds = {html[start.start() : _attributes(html, start.start())[1]] for start in _FORMATTING_START.finditer(html)}
+    kinds = {
+        html[start.start() : _count_attributes(html, start.start())[1]] for start in _FORMATTING_START.finditer(html)
+    }
     if _REOPENED * len(kinds) * tags > MAX_REOPENED:
         raise TooLarge(f"expected at most {MAX_REOPENED:,} elements of unclosed formatting, found room for more")
 

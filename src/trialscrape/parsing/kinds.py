@@ -28,7 +28,7 @@ class Nothing:
     first: ClassVar = None
     may_be_empty: ClassVar = True
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read nothing."""
 
     def write(self, _trial: Trial) -> Iterable[str] | None:
@@ -62,9 +62,9 @@ class Line:
         """What the line looks like."""
         return self.value.first
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the first line under the heading."""
-        start, stop = first_block(state, found.start, found.stop)
+        start, stop = find_block(state, section.start, section.stop)
         if start < stop and (value := state.read_line(self.value.read, start, self.field)) is not None:
             state.put(self.field, value, start, start + 1)
 
@@ -93,9 +93,9 @@ class DesignLine:
         """What the line looks like."""
         return self.value.first
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the first line under the heading."""
-        start, stop = first_block(state, found.start, found.stop)
+        start, stop = find_block(state, section.start, section.stop)
         if start < stop and (term := state.read_line(self.value.read, start, self.field)) is not None:
             state.design[self.part] = term
             state.mark(self.field, start, start + 1)
@@ -120,9 +120,9 @@ class Lines:
         """What each line looks like."""
         return self.value.first
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the lines of the first block."""
-        put_each(state, self.field, self.value, range(*first_block(state, found.start, found.stop)))
+        put_values(state, self.field, self.value, range(*find_block(state, section.start, section.stop)))
 
     def write(self, trial: Trial) -> Iterable[str] | None:
         """Write a line a value."""
@@ -138,18 +138,18 @@ class Status:
     block: ClassVar[Block] = "lines"
     first: ClassVar = None
     may_be_empty: ClassVar = True
-    status: ClassVar = values.label_of("Status")
-    phase: ClassVar = values.label_of("Phase")
+    status: ClassVar = values.make_label("Status")
+    phase: ClassVar = values.make_label("Phase")
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the status and the phases."""
-        start, stop = first_block(state, found.start, found.stop)
+        start, stop = find_block(state, section.start, section.stop)
         if start < stop and state.text(start) not in PHASE:
-            Line(self.field, self.status).read(state, found)
+            Line(self.field, self.status).read(state, section)
             start += 1
-        says_phase = state.text(found.heading) != self.without_phase
+        says_phase = state.text(section.heading) != self.without_phase
         phases = [index for index in range(start, stop) if says_phase or state.text(index) in PHASE]
-        put_each(state, "phases", self.phase, phases)
+        put_values(state, "phases", self.phase, phases)
 
     def write(self, trial: Trial) -> Iterable[str] | None:
         """Write the status and the phases."""
@@ -162,10 +162,10 @@ class Identifiers(Lines):
 
     may_be_empty: ClassVar = True
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the identifiers, and the NCT id among them."""
-        start, stop = first_block(state, found.start, found.stop)
-        put_each(state, self.field, self.value, range(start, stop))
+        start, stop = find_block(state, section.start, section.stop)
+        put_values(state, self.field, self.value, range(start, stop))
         for identifier in state.values.get(self.field, ()):
             if identifier.type is None and values.is_nct_id(identifier.value):
                 index = next(index for index in range(start, stop) if state.text(index) == identifier.value)
@@ -177,9 +177,9 @@ class Identifiers(Lines):
 class Contacts(Lines):
     """Persons and centers, several on a line."""
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the contacts of all lines."""
-        Lines.read(self, state, found)
+        Lines.read(self, state, section)
         if self.field in state.values:
             state.values[self.field] = tuple(chain.from_iterable(state.values[self.field]))
 
@@ -201,14 +201,14 @@ class Prose:
     first: ClassVar = None
     may_be_empty: ClassVar = False
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the text."""
-        stop = found.stop
+        stop = section.stop
         if state.form == "wordless":
             patterns = [value.first for value in self.ends if value.first]
-            lines = range(found.start, stop)
+            lines = range(section.start, stop)
             stop = next((i for i in lines if any(pattern.fullmatch(state.lines[i]) for pattern in patterns)), stop)
-        start, stop = without_blanks(state, found.start, stop)
+        start, stop = trim_blanks(state, section.start, stop)
         if start < stop:
             state.put(self.field, "\n".join(state.lines[start:stop]), start, stop)
 
@@ -232,10 +232,10 @@ class Criteria:
         """The side that it fills; of both, what is on neither."""
         return f"eligibility.{self.side or 'unassigned'}"
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the criteria, and say where a side is doubtful."""
-        start, stop = without_blanks(state, found.start, found.stop)
-        parsed = criteria.read_criteria(state.lines[start:stop], self.side)
+        start, stop = trim_blanks(state, section.start, section.stop)
+        parsed = criteria.parse_criteria(state.lines[start:stop], self.side)
         state.criteria.append(parsed)
         state.combined = state.combined or self.side is None
         if start < stop:
@@ -252,15 +252,15 @@ class Criteria:
         if sides.combined != (self.side is None):
             return None
         if self.side is None:
-            return _criteria_lines((*sides.unassigned, *sides.inclusion, *sides.exclusion))
-        lines = [*_criteria_lines(getattr(sides, self.side))]
+            return _write_criteria((*sides.unassigned, *sides.inclusion, *sides.exclusion))
+        lines = [*_write_criteria(getattr(sides, self.side))]
         if self.side == "exclusion" and sides.unassigned:
-            lines += [*[""][: len(lines)], *_criteria_lines(sides.unassigned)]
+            lines += [*[""][: len(lines)], *_write_criteria(sides.unassigned)]
         return lines
 
 
 @dataclass(frozen=True, slots=True)
-class Participants:
+class ParticipantsAndArms:
     """The sentence, which stands where others have a heading, and the arms under it."""
 
     field: ClassVar = "participants"
@@ -268,22 +268,22 @@ class Participants:
     first: ClassVar = re.compile(r"([0-9][0-9,]*) participants? in .+")
     may_be_empty: ClassVar = True
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the sentence and the arms."""
-        sentence = state.read_line(values.participants, found.heading, self.field)
+        sentence = state.read_line(values.participants, section.heading, self.field)
         if sentence is None:
-            state.taken[found.heading] = 0
+            state.taken[section.heading] = 0
         else:
-            state.put(self.field, sentence, found.heading, found.start)
+            state.put(self.field, sentence, section.heading, section.start)
         if state.form == "wordless":
             return  # without `Description:`, `Treatment:` and the names of one word, nothing tells the arms apart
-        start, stop = without_blanks(state, found.start, found.stop)
+        start, stop = trim_blanks(state, section.start, section.stop)
         study_type = state.values.get("study_type")
-        parsed = arms.read(
+        parsed = arms.parse_arms(
             state.lines[start:stop],
             {values.write_intervention(intervention) for intervention in state.values.get("interventions", ())},
             sentence.groups if sentence else None,
-            complete=state.complete or found.stop < len(state.lines),
+            complete=state.complete or section.stop < len(state.lines),
             observational=study_type is not None and study_type.code == "OBSERVATIONAL",
         )
         if parsed.arms:
@@ -295,7 +295,7 @@ class Participants:
     def write(self, trial: Trial) -> Iterable[str] | None:
         """Write the sentence and the arms."""
         sentence = (values.write_participants(trial.participants), "") if trial.participants else ()
-        return chain(sentence, *map(_arm_lines, trial.arms))
+        return chain(sentence, *map(_write_arm, trial.arms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +309,9 @@ class Footer:
     first: ClassVar = None
     may_be_empty: ClassVar = True
 
-    def read(self, state: ParseState, found: FoundSection) -> None:
+    def read(self, state: ParseState, section: FoundSection) -> None:
         """Mark the known lines as understood."""
-        for index in range(found.start, found.stop):
+        for index in range(section.start, section.stop):
             if self.lines.fullmatch(state.text(index)):
                 state.take(index, index + 1)
 
@@ -320,7 +320,7 @@ class Footer:
         return self.shown
 
 
-def first_block(state: ParseState, start: int, stop: int) -> tuple[int, int]:
+def find_block(state: ParseState, start: int, stop: int) -> tuple[int, int]:
     """Find the first block between two lines, as the index of its first line and the one behind its last."""
     lines = state.lines
     while start < stop and not lines[start]:
@@ -331,7 +331,7 @@ def first_block(state: ParseState, start: int, stop: int) -> tuple[int, int]:
     return start, end
 
 
-def without_blanks(state: ParseState, start: int, stop: int) -> tuple[int, int]:
+def trim_blanks(state: ParseState, start: int, stop: int) -> tuple[int, int]:
     """Narrow the bounds of lines by the blank ones around them."""
     while start < stop and not state.lines[start]:
         start += 1
@@ -340,7 +340,7 @@ def without_blanks(state: ParseState, start: int, stop: int) -> tuple[int, int]:
     return start, stop
 
 
-def put_each(state: ParseState, field: str, value: Value, indexes: Iterable[int]) -> None:
+def put_values(state: ParseState, field: str, value: Value, indexes: Iterable[int]) -> None:
     """Put the values of lines into a field; a line that is something else stays in place."""
     found = [(index, each) for index in indexes if (each := state.read_line(value.read, index, field)) is not None]
     for index, _ in found:
@@ -362,17 +362,17 @@ def _warn_of_arms(state: ParseState, parsed: arms.ParsedArms, start: int) -> Non
         state.warn("unlisted_treatment", start + index, message, "arms")
 
 
-def _criteria_lines(some: Iterable[Criterion], level: int = 1) -> Iterator[str]:
+def _write_criteria(some: Iterable[Criterion], level: int = 1) -> Iterator[str]:
     for criterion in some:
         at_margin = level == 1 and criterion.marker is None and (not criterion.children or criterion.text.endswith(":"))
         pad = "" if at_margin else "  " * level
         first, *more = criterion.text.split("\n")
         yield pad + (f"{criterion.marker} {first}".rstrip(" ") if criterion.marker else first)
         yield from (f"{pad}  {line}" if line else "" for line in more)
-        yield from _criteria_lines(criterion.children, level if at_margin else level + 1)
+        yield from _write_criteria(criterion.children, level if at_margin else level + 1)
 
 
-def _arm_lines(arm: Arm) -> Iterator[str]:
+def _write_arm(arm: Arm) -> Iterator[str]:
     yield arm.label
     if arm.type:
         yield f"{arm.type.label} group"

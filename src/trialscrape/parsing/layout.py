@@ -18,19 +18,19 @@ from trialscrape.parsing.kinds import (
     Line,
     Lines,
     Nothing,
-    Participants,
+    ParticipantsAndArms,
     Prose,
     Status,
 )
 from trialscrape.parsing.preamble import SITE
 from trialscrape.parsing.sections import Layout, Section
-from trialscrape.parsing.values import label_of
+from trialscrape.parsing.values import make_label
 
 BOTH: Final = "both"
 FULL: Final = "full"
 MAYBE: Final = "maybe"
 _TWO_SIDES = ("inclusion", "exclusion")
-_MODEL = label_of("InterventionalAssignment")
+_MODEL = make_label("InterventionalAssignment")
 _NO_DESIGN = ("EXPANDED_ACCESS", "OBSERVATIONAL")
 _BEHIND_PROSE = (values.ENROLLMENT, values.AGES, values.VOLUNTEERS)
 _FOOTER = re.compile(
@@ -44,25 +44,25 @@ SECTIONS = (
     Section("status", Status("Status"), BOTH, "Status and phase", also=("Status",), once=True),
     Section("conditions", Lines("conditions", values.WORDS),             BOTH,  "Conditions"),
     Section("treatments", Lines("interventions", values.INTERVENTION),   MAYBE, "Treatments"),
-    Section("study_type", Line("study_type", label_of("StudyType")),     FULL,  "Study type"),
-    Section("funder_types", Lines("funder_types", label_of("AgencyClass")), MAYBE, "Funder types"),
+    Section("study_type", Line("study_type", make_label("StudyType")),     FULL,  "Study type"),
+    Section("funder_types", Lines("funder_types", make_label("AgencyClass")), MAYBE, "Funder types"),
     Section("identifiers", Identifiers("identifiers", values.IDENTIFIER), FULL, "Identifiers"),
     Section("details", Nothing(), FULL, "Details and patient eligibility", once=True, of_the_site=True),
     Section("about", Prose("brief_summary", _BEHIND_PROSE),              BOTH,  "About"),
     Section("full_description", Prose("detailed_description", _BEHIND_PROSE), MAYBE, "Full description"),
     Section("enrollment", Line("enrollment", values.ENROLLMENT),         MAYBE, "Enrollment", repeated=True),
-    Section("sex", Line("sex", label_of("Sex")),                         BOTH,  "Sex"),
+    Section("sex", Line("sex", make_label("Sex")),                         BOTH,  "Sex"),
     Section("ages", Line("ages", values.AGES),                           MAYBE, "Ages"),
     Section("volunteers", Line("healthy_volunteers", values.VOLUNTEERS), BOTH,  "Volunteers"),
     Section("inclusion", Criteria("inclusion"),                          BOTH,  "Inclusion criteria"),
     Section("exclusion", Criteria("exclusion"),                          BOTH,  "Exclusion criteria"),
     Section("criteria", Criteria(None), MAYBE, "Inclusion and exclusion criteria", stands_for=_TWO_SIDES),
     Section("design", DesignHeading(_NO_DESIGN),                         FULL,  "Trial design", excused_for=_NO_DESIGN),
-    Section("primary_purpose", DesignLine("primary_purpose", label_of("PrimaryPurpose")), MAYBE, "Primary purpose"),
-    Section("allocation", DesignLine("allocation", label_of("DesignAllocation")), MAYBE, "Allocation"),
+    Section("primary_purpose", DesignLine("primary_purpose", make_label("PrimaryPurpose")), MAYBE, "Primary purpose"),
+    Section("allocation", DesignLine("allocation", make_label("DesignAllocation")), MAYBE, "Allocation"),
     Section("intervention_model", DesignLine("intervention_model", _MODEL), MAYBE, "Interventional model"),
-    Section("masking", DesignLine("masking", label_of("DesignMasking")), MAYBE, "Masking"),
-    Section("participants", Participants(),                              MAYBE, ""),
+    Section("masking", DesignLine("masking", make_label("DesignMasking")), MAYBE, "Masking"),
+    Section("participants", ParticipantsAndArms(),                              MAYBE, ""),
     Section("documents", Line("document_count", values.COUNT),           MAYBE, "Trial documents", tight=True),
     Section("locations", Line("location_count", values.COUNT),           FULL,  "Trial contacts and locations"),
     Section("loading", Nothing(),                                        FULL,  "Loading..."),

@@ -13,7 +13,7 @@ _HIGH_CHARACTERS = re.compile(rf"[^\x00-\u02ff]{{{_MOST_MARKS + 1},}}")  # combi
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
-def lines_of(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     r"""Split a page's text into lines without trailing blanks.
 
     `\r\n` becomes `\n`, a leading tab two blanks (one level of a list), any other tab and the no-break blank one
@@ -37,7 +37,7 @@ def lines_of(text: str) -> list[str]:
         text = normalize("NFC", text)
     lines = text.split("\n")
     lines = [line.rstrip(" ") for line in lines]
-    return _without_margin(lines)
+    return _remove_margin(lines)
 
 
 def _can_be_normalized(text: str) -> bool:
@@ -60,7 +60,7 @@ def indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _without_margin(lines: list[str]) -> list[str]:
+def _remove_margin(lines: list[str]) -> list[str]:
     first = next((line for line in lines if line), "")
     if not first.startswith(" "):
         return lines

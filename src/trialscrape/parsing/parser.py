@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from trialscrape.addresses import drop_referrer
 from trialscrape.page import Match, Page
-from trialscrape.parsing.checks import check
+from trialscrape.parsing.checks import check_sections
 from trialscrape.parsing.layout import LAYOUT
-from trialscrape.parsing.lines import lines_of
+from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.preamble import read_preamble
 from trialscrape.parsing.sections import find_sections
 from trialscrape.parsing.state import ParseState
@@ -55,7 +55,7 @@ def parse_page(page: Page) -> ParsedPage:
     """
     text, warnings, own_url = decode(page)
     url = page.url or own_url
-    lines = lines_of(text)
+    lines = split_lines(text)
     found = find_sections(lines, LAYOUT)
     state = ParseState(lines, found.form, complete=found.sections[-1].section is LAYOUT.sections[-1])
     state.warnings.extend(warnings)
@@ -64,13 +64,13 @@ def parse_page(page: Page) -> ParsedPage:
         state.take(one.heading, one.start)
         one.section.kind.read(state, one)
     unparsed = [index for index, taken in enumerate(state.taken) if not taken and lines[index]]
-    check(state, found, LAYOUT, unparsed)
+    check_sections(state, found, LAYOUT, unparsed)
     record = state.values | {
-        "eligibility": _eligibility(state),
+        "eligibility": _build_eligibility(state),
         "design": Design(**(dict.fromkeys(Design.model_fields) | state.design)) if state.design else None,
         "source": Source(
-            file=_escaped(page.file),
-            url=_escaped(url and drop_referrer(url)),
+            file=_escape(page.file),
+            url=_escape(url and drop_referrer(url)),
             sha256=page.sha256 or hashlib.sha256(page.body).hexdigest(),
             form="full" if found.form == "full" else "stripped",
         ),
@@ -80,7 +80,7 @@ def parse_page(page: Page) -> ParsedPage:
     return ParsedPage(record, state.spans, len(lines) - lines.count(""))
 
 
-def _eligibility(state: ParseState) -> Eligibility:
+def _build_eligibility(state: ParseState) -> Eligibility:
     return Eligibility(
         combined=state.combined,
         inclusion=tuple([criterion for parsed in state.criteria for criterion in parsed.inclusion]),
@@ -96,7 +96,7 @@ _EVIDENCE = {
 }
 
 
-def with_matched_id(trial: Trial, match: Match) -> Trial:
+def add_matched_id(trial: Trial, match: Match) -> Trial:
     """Give a record whose page shows no identifier the id that it was matched to by its title, and say so in it."""
     evidence = _EVIDENCE.get(match.kind)
     if evidence is None:
@@ -106,6 +106,6 @@ def with_matched_id(trial: Trial, match: Match) -> Trial:
     return trial.model_copy(update={"nct_id": match.nct_id, "warnings": (note, *trial.warnings)})
 
 
-def _escaped(name: str | None) -> str | None:
+def _escape(name: str | None) -> str | None:
     # A file name of the system may hold half a surrogate pair, JSON may not.
     return name and name.encode("utf-8", "backslashreplace").decode()

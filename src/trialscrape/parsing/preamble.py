@@ -19,12 +19,12 @@ def read_preamble(state: ParseState, stop: int) -> None:
 
     Where no letter or logo is there, nothing tells the title from the sponsor but their order: that is a warning.
     """
-    filled = _after_banner(state, _without_chrome(state, stop))
+    filled = _take_banner(state, _take_chrome(state, stop))
     marks = [place for place, index in enumerate(filled) if place and is_mark(state.text(index))]
     if marks:
         mark = next((place for place in reversed(marks) if place < len(filled) - 1), marks[-1])
         state.take(filled[mark], filled[mark] + 1)
-        title, sponsor = [filled[mark - 1]], _sponsor(state, filled, mark)
+        title, sponsor = [filled[mark - 1]], _find_sponsor(state, filled, mark)
     elif state.form == "wordless":
         title, sponsor = filled[:1], []  # the letter is gone, and the sponsor may be
     else:
@@ -51,7 +51,7 @@ def write_preamble(trial: Trial) -> Iterator[str]:
         yield from (f"{trial.sponsor} logo", trial.sponsor)
 
 
-def _without_chrome(state: ParseState, stop: int) -> list[int]:
+def _take_chrome(state: ParseState, stop: int) -> list[int]:
     """Take the site's own lines, and list the others that are not blank."""
     site = set(SITE)
     filled = []
@@ -65,7 +65,7 @@ def _without_chrome(state: ParseState, stop: int) -> list[int]:
     return filled
 
 
-def _after_banner(state: ParseState, filled: list[int]) -> list[int]:
+def _take_banner(state: ParseState, filled: list[int]) -> list[int]:
     """Read the banner of a research site: its letter or logo, its name, and whether it is Veeva-enabled."""
     texts = [state.text(index) for index in filled]
     if len(texts) < 3 or texts[0] != BANNER or not is_mark(texts[1]):  # noqa: PLR2004  banner, letter, name
@@ -77,7 +77,7 @@ def _after_banner(state: ParseState, filled: list[int]) -> list[int]:
     return filled[end:]
 
 
-def _sponsor(state: ParseState, filled: Sequence[int], mark: int) -> list[int]:
+def _find_sponsor(state: ParseState, filled: Sequence[int], mark: int) -> list[int]:
     """Find the sponsor, under its mark, if it is there: in a wordless page, only the logo can tell that it is."""
     logo = state.text(filled[mark])
     below = filled[mark + 1 : mark + 2]

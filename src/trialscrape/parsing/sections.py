@@ -159,16 +159,16 @@ def find_sections(lines: Sequence[str], layout: Layout) -> FoundSections:
         NotAStudyPage: Too few headings stand in the known order.
         SeveralPages: What every page has once is there twice.
     """
-    candidates = _candidates(lines, layout)
+    candidates = _find_candidates(lines, layout)
     _refuse_second_page(lines, candidates, layout)
-    chosen = _heaviest(candidates, layout)
+    chosen = _choose_heaviest(candidates, layout)
     if not _is_study_page(chosen, layout):
-        raise NotAStudyPage(_what_was_found(lines, chosen, layout))
+        raise NotAStudyPage(_describe(lines, chosen, layout))
     stops = [*(candidate.at for candidate in chosen[1:]), len(lines)]
     return FoundSections(
         tuple([FoundSection(c.section, c.at, c.at + 1, stop) for c, stop in zip(chosen, stops, strict=True)]),
-        _form(lines, chosen, layout),
-        tuple(_doubtful(candidates, chosen)),
+        _find_form(lines, chosen, layout),
+        tuple(_find_doubtful(candidates, chosen)),
     )
 
 
@@ -177,7 +177,7 @@ def is_mark(line: str) -> bool:
     return line.endswith(" logo") or len(line) == 1
 
 
-def _candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
+def _find_candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
     rows = list(map(layout.by_heading.get, lines))
     first = layout.headless.kind.first
     numbers = set()
@@ -186,10 +186,10 @@ def _candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
             rows[index] = layout.headless
             numbers.add(sentence[1])
     found = [(index, row) for index, row in enumerate(rows) if row]
-    sides = [alone(lines, index) for index, _ in found]
+    sides = [count_open_sides(lines, index) for index, _ in found]
     spaced = 2 * sides.count(2) >= len(sides)
     weighed = [
-        Candidate(index, row, _weight(lines, rows, index, side if spaced else 1, numbers))
+        Candidate(index, row, _weigh(lines, rows, index, side if spaced else 1, numbers))
         for (index, row), side in zip(found, sides, strict=True)
     ]
     candidates = [candidate for candidate in weighed if candidate.weight]
@@ -201,14 +201,14 @@ def _candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
     ]
 
 
-def alone(lines: Sequence[str], index: int) -> int:
+def count_open_sides(lines: Sequence[str], index: int) -> int:
     """Count the sides, above and below, on which a line has no neighbour in its block."""
     above = index == 0 or not lines[index - 1]
     below = index + 1 == len(lines) or not lines[index + 1]
     return above + below
 
 
-def _weight(
+def _weigh(
     texts: Sequence[str], rows: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
 ) -> int:
     """Weigh what speaks for a heading, from 0 to 4.
@@ -222,19 +222,19 @@ def _weight(
     kind = section.kind
     if kind.block == "prose" or not section.heading:
         return sides * (len(section.stands_for) or 1)
-    following = _next_line(texts, index)
+    following = _find_next_line(texts, index)
     if following is None or rows[following]:
         return 2 + (kind.block == "nothing")
     if kind.first and kind.first.fullmatch(texts[following]):
         differs = section.repeated and numbers and texts[following].split(" ")[0] not in numbers
         return 2 if differs else 3
     if kind.block == "line":
-        behind = _next_line(texts, following)
+        behind = _find_next_line(texts, following)
         return sides if behind is None or rows[behind] else 0
     return sides if kind.first is None else sides // 2
 
 
-def _next_line(texts: Sequence[str], index: int) -> int | None:
+def _find_next_line(texts: Sequence[str], index: int) -> int | None:
     for following in range(index + 1, len(texts)):
         if texts[following]:
             return following
@@ -247,7 +247,7 @@ class _Chain(NamedTuple):
     before: "_Chain | None"
 
 
-def _heaviest(candidates: Sequence[Candidate], layout: Layout) -> list[Candidate]:
+def _choose_heaviest(candidates: Sequence[Candidate], layout: Layout) -> list[Candidate]:
     """Choose the heaviest sequence of headings that keeps the order; among equals, the earlier lines.
 
     `chains` holds the best chain for each last place, as far as a later place is not reached at less cost; so it is
@@ -323,7 +323,7 @@ def _repeats_headings(candidates: Sequence[Candidate], place: int) -> bool:
     return len(before & behind) >= _ENOUGH
 
 
-def _form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> Form:
+def _find_form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> Form:
     """Tell the form of a page.
 
     A stripped page begins with the first heading, and the next one follows with nothing between. A wordless one has
@@ -337,7 +337,7 @@ def _form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> 
     return "wordless" if wordless and _is_of_the_site(chosen) else "full"
 
 
-def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
+def _find_doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
     """Find the chosen headings in whose stead a later line, with as much for it, would keep the order as well."""
     if len(candidates) == len(chosen):
         return []
@@ -353,7 +353,7 @@ def _doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> l
     return doubtful
 
 
-def _what_was_found(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> str:
+def _describe(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> str:
     examples = [repr(section.headings[-1]) for section in layout.sections if section.expected != "maybe"]
     expected = f"expected a study page, with headings such as {', '.join(examples[:3])} in this order"
     first = next((line.strip(" ") for line in lines if line), None)

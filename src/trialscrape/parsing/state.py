@@ -70,7 +70,7 @@ class ParseState:
         except ValueError as error:
             self.warn("unreadable_line", index, f"expected {error}, found {text!r}", field)
             return None
-        unknown = _unknown_label(value)
+        unknown = _find_unknown_label(value)
         if unknown is None:
             return value
         if self.form == "wordless":
@@ -79,13 +79,13 @@ class ParseState:
         return value
 
 
-def _unknown_label(value: object) -> str | None:
+def _find_unknown_label(value: object) -> str | None:
     """Give the label of a value that the vocabulary does not have, or that of ages without a limit."""
     match value:
         case Intervention(type=Term(code=None) as term) | (Term(code=None) as term):
             return term.label
         case Identifier():
-            return values.unknown_type(value)
+            return values.find_unknown_type(value)
         case Ages(minimum=None, maximum=None):
             return value.label
         case _:

@@ -46,35 +46,35 @@ _SIDES: dict[str, frozenset[Side]] = {"in": frozenset({"inclusion"}), "ex": froz
 _BOTH = _SIDES["in"] | _SIDES["ex"]
 
 
-def _words(text: str) -> frozenset[str]:
+def _split_words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PEOPLE = _words(
+_PEOPLE = _split_words(
     """adolescents adult adults boys caregiver caregivers cases child children controls donor donors female females
     girls healthy individuals infant infants male males men newborns participant participant's participants
     participants' patient patient's patients patients' people persons recipient recipients subject subject's subjects
     subjects' volunteer volunteers women"""
 )
-_GROUPS = _words(
+_GROUPS = _split_words(
     """arm arms cohort cohorts group groups module part parts period phase population populations stage step stratum
     studies study sub-study subgroup subgroups substudy"""
 )
 _PREFIX_WORDS = (
     _PEOPLE
     | _GROUPS
-    | _words(
+    | _split_words(
         """additional alternative basic clinical common control core eligibility enrolment enrollment entry extension
         further general important key main major minimum other overall primary principal protocol randomisation
         randomization screening selected special specific summary the trial"""
     )
 )
-_SCOPE_WORDS = _PREFIX_WORDS | _words("all and both each for only or this")
-_NUMBERS = _words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
+_SCOPE_WORDS = _PREFIX_WORDS | _split_words("all and both each for only or this")
+_NUMBERS = _split_words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
 _INTRODUCING = (
     _PEOPLE
     | _GROUPS
-    | _words(
+    | _split_words(
         """a all an and any apply applies are as at be below both condition conditions criteria criterion each either
         eligibility eligible enrolled exist exists following follows for from has have if in include included includes
         is least meet meeting meets more must of on one or participate present requirements shall should that the
@@ -82,29 +82,29 @@ _INTRODUCING = (
     )
 )
 # Before a name, these show that it stands in a sentence.
-_SENTENCE = _words(
+_SENTENCE = _split_words(
     """above according all any apply applies are as be by can defined did do does each every except fail failed fails
     failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
     meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
     than that unable unless usual violate was were when which who will without"""
 )
 # These turn what a sentence says of a side.
-_DENIAL = _words("except fail fails fulfilled met no none not parent previous satisfied unless without")
+_DENIAL = _split_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
 # These join a second clause.
-_CLAUSE = _words(
+_CLAUSE = _split_words(
     """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
     where while with without"""
 )
 # What stands behind these is stated, unless the line ends with a word that leaves it open.
-_STATEMENT = _words("are be been had has have is that was were which who")
-_OPEN = _words("at by for from in of on to")
-_ANNOUNCING = _words("apply applies below following follows")
+_STATEMENT = _split_words("are be been had has have is that was were which who")
+_OPEN = _split_words("at by for from in of on to")
+_ANNOUNCING = _split_words("apply applies below following follows")
 _LONGEST_LABEL = 8  # words
 _LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
 
 
-def _misspelled(word: str) -> str:
+def _misspell(word: str) -> str:
     wrong = (f"{word[:at]}[^\\W\\d_]{{0,{2 if at else 1}}}{word[at + 1 :]}" for at in range(len(word)))
     swapped = (f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}" for at in range(len(word) - 1))
     return "|".join((*wrong, *swapped))
@@ -122,12 +122,12 @@ _MERE_MENTION = re.compile(
 )
 # Nearly a name: one letter is wrong, or it is another form of the word. Never understood.
 _NEARLY = (
-    rf"(?<![^\W\d_])(?:(?P<in>{_misspelled('inclusion')}|incl(?:u[a-z]+|\.)?)"
-    rf"|(?P<ex>{_misspelled('exclusion')}|excl(?:u[a-z]+|\.)?|(?:in|non-?)eligib(?:le|ility)))"
+    rf"(?<![^\W\d_])(?:(?P<in>{_misspell('inclusion')}|incl(?:u[a-z]+|\.)?)"
+    rf"|(?P<ex>{_misspell('exclusion')}|excl(?:u[a-z]+|\.)?|(?:in|non-?)eligib(?:le|ility)))"
 )
 _NEARLY_CRITERIA = re.compile(rf"{_NEARLY}s?[ _-]?{_CRITERIA}(?![a-z])")
 _NEARLY_ALONE = re.compile(
-    rf"(?:(?P<in>{_misspelled('inclusion')}|incl?\.?(?=:))|(?P<ex>{_misspelled('exclusion')}|excl?\.?(?=:)))s?(?:\W|$)"
+    rf"(?:(?P<in>{_misspell('inclusion')}|incl?\.?(?=:))|(?P<ex>{_misspell('exclusion')}|excl?\.?(?=:)))s?(?:\W|$)"
 )
 _EXCLUDING = re.compile(r"\b(?:excluded?|ineligible|not (?:be )?(?:eligible|included|enroll?ed))\b")
 _INCLUDING = re.compile(
@@ -188,12 +188,12 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
         None for every other line.
     """
     lower = text.lower()
-    if "clusi" in lower and (plain := _plain(lower)) and _NAME.search(plain):
-        found = _read_names(plain, item=item)
+    if "clusi" in lower and (plain := _strip_decoration(lower)) and _NAME.search(plain):
+        subheading = _read_names(plain, item=item)
         broken = running and text[:1].islower() and ":" not in plain
-        return found._replace(side=None, alone=False) if found and broken else found
+        return subheading._replace(side=None, alone=False) if subheading and broken else subheading
     if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= len("exclusions") + 2:
-        return _read_other_words(_plain(lower))
+        return _read_other_words(_strip_decoration(lower))
     return None
 
 
@@ -230,24 +230,24 @@ def _may_be_label(text: str) -> bool:
     return len(words) <= _LONGEST_LABEL and _SENTENCE.isdisjoint(words) and set(".;?!(").isdisjoint(plain)
 
 
-def _plain(lower: str) -> str:
+def _strip_decoration(lower: str) -> str:
     """Take away what only decorates a line: markup, quotes, a number or letter before it, blanks."""
     plain = " ".join(_MARKUP.sub("", lower.translate(_SPELLINGS)).split())
     numbering = _NUMBERING.match(plain)
     return plain[numbering.end() :] if numbering else plain
 
 
-def _sides(name: re.Match[str]) -> frozenset[Side]:
+def _find_sides(name: re.Match[str]) -> frozenset[Side]:
     if not name["non"]:
         return _SIDES[name["side"]]
     return _SIDES["ex"] if name["side"] == "in" else _BOTH  # nobody knows what a non-exclusion is
 
 
-def _mentioned(plain: str) -> frozenset[Side]:
+def _find_mentions(plain: str) -> frozenset[Side]:
     """Find the sides that a line mentions by a name, by what is nearly one, or by a word with a colon."""
     sides: frozenset[Side] = frozenset()
     for name in _NAME.finditer(plain):
-        sides |= _sides(name)
+        sides |= _find_sides(name)
     for name in _NEARLY_CRITERIA.finditer(plain):
         if "clusion" not in name[0]:
             sides |= _SIDES["in" if name["in"] else "ex"]
@@ -261,7 +261,7 @@ def _read_names(plain: str, *, item: bool) -> Subheading | None:
     name = _NAME.search(plain)
     if not name:
         return None
-    sides = _mentioned(plain)
+    sides = _find_mentions(plain)
     prefix, behind = plain[: name.start()][-_LONGEST_PREFIX - 1 :], plain[name.end() :]
     if len(sides) > 1:
         return _read_both(plain, name, leads_in=leads_in)

@@ -74,12 +74,12 @@ def decode(page: Page) -> PageText:
         NotAStudyPage: It is still encoded for a mail or an address.
         TooLarge: It has more lines or markup than the limits.
     """
-    source, warnings = _decode(page.body, _charset_in(page.content_type))
-    text, url = html.read(_escape_surrogates(source)) if _is_html(source) else (source, None)
+    source, warnings = _decode_bytes(page.body, _find_charset(page.content_type))
+    text, url = html.read_html(_escape_surrogates(source)) if _is_html(source) else (source, None)
     if text.count("\n") > MAX_LINES:
         raise TooLarge(f"expected at most {MAX_LINES:,} lines, found {text.count(chr(10)) + 1:,}")
     _refuse_encoded(source, text)
-    return PageText(text, warnings, url or html.web_address(page.location))
+    return PageText(text, warnings, url or html.find_address(page.location))
 
 
 def _is_html(text: str) -> bool:
@@ -96,12 +96,12 @@ def _escape_surrogates(text: str) -> str:
     return text
 
 
-def _charset_in(content_type: str | None) -> str | None:
+def _find_charset(content_type: str | None) -> str | None:
     match = _CHARSET.search(content_type or "")
     return match[1].lower() if match else None
 
 
-def _decode(data: bytes, charset: str | None) -> tuple[str, tuple[PageWarning, ...]]:
+def _decode_bytes(data: bytes, charset: str | None) -> tuple[str, tuple[PageWarning, ...]]:
     """Decode a page: by its byte order mark, as UTF-8, by the charset that came with it, or by the one it declares."""
     for bom, of_bom in _BOMS:
         if data.startswith(bom):
@@ -113,13 +113,13 @@ def _decode(data: bytes, charset: str | None) -> tuple[str, tuple[PageWarning, .
     # only. The charsets that hide in ASCII bytes all use the escape character.
     if "\x1b" not in text and (not warnings or _looks_like_utf8(text, data)):
         return text, warnings
-    declared = _web_charset(charset) or _web_charset(_declared_in(data)) or ""
+    declared = _look_up_charset(charset) or _look_up_charset(_find_declared_charset(data)) or ""
     if warnings or declared.startswith(_ESCAPED_CHARSETS):
         return _decode_whole(data, declared) or (_guess(data) if warnings else None) or (text, warnings)
     return text, warnings
 
 
-def _declared_in(data: bytes) -> str | None:
+def _find_declared_charset(data: bytes) -> str | None:
     # Here, not above: bs4 is slow to import, and most pages are UTF-8. Its search takes cubic time, so it gets no more
     # than browsers look at.
     from bs4.dammit import EncodingDetector  # noqa: PLC0415
@@ -127,7 +127,7 @@ def _declared_in(data: bytes) -> str | None:
     return EncodingDetector.find_declared_encoding(data[:_DECLARED_WITHIN], is_html=True)
 
 
-def _web_charset(label: str | None) -> str | None:
+def _look_up_charset(label: str | None) -> str | None:
     """Get Python's name of a charset that a page may be in."""
     try:
         name = codecs.lookup(_WEB_CHARSETS.get(label or "", label or "")).name

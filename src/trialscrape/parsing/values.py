@@ -58,7 +58,7 @@ def count(text: str) -> int:
     """Read a bare number: `13`, `2,000`."""
     if not _COUNT.fullmatch(text):
         raise ValueError("a number such as '13' or '2,000'")
-    return _integer(text)
+    return _parse_integer(text)
 
 
 def enrollment(text: str) -> Enrollment:
@@ -66,7 +66,7 @@ def enrollment(text: str) -> Enrollment:
     match = _ENROLLMENT.fullmatch(text)
     if not match:
         raise ValueError("'N patients' or 'N estimated patients'")
-    return Enrollment(count=_integer(match[1]), type="ESTIMATED" if match[2] else "ACTUAL")
+    return Enrollment(count=_parse_integer(match[1]), type="ESTIMATED" if match[2] else "ACTUAL")
 
 
 def participants(text: str) -> Participants:
@@ -74,7 +74,7 @@ def participants(text: str) -> Participants:
     match = _PARTICIPANTS.fullmatch(text)
     if not match:
         raise ValueError("'N participants in K patient groups', with or without ', including a placebo group'")
-    return Participants(count=_integer(match[1]), groups=_integer(match[2]), placebo_group=bool(match[3]))
+    return Participants(count=_parse_integer(match[1]), groups=_parse_integer(match[2]), placebo_group=bool(match[3]))
 
 
 def ages(text: str) -> Ages:
@@ -88,8 +88,8 @@ def ages(text: str) -> Ages:
     low_unit = match["from_unit"] or match["open_unit"] or match["to_unit"]
     return Ages(
         label=text,
-        minimum=_age(match["from"], low_unit),
-        maximum=_age(match["to"] or match["under"], match["to_unit"] or match["under_unit"]),
+        minimum=_make_age(match["from"], low_unit),
+        maximum=_make_age(match["to"] or match["under"], match["to_unit"] or match["under_unit"]),
     )
 
 
@@ -117,7 +117,7 @@ def identifier(text: str) -> Identifier:
     return Identifier(value=text, type=None)
 
 
-def unknown_type(identifier: Identifier) -> str | None:
+def find_unknown_type(identifier: Identifier) -> str | None:
     """Give the last bracket of an identifier without a type where it looks like a type that nobody knows."""
     match = None if identifier.type else _TYPE_LIKE.fullmatch(identifier.value)
     return match[1] if match else None
@@ -160,10 +160,10 @@ def _abbreviates(acronym: str, text: str) -> bool:
     letters = "".join(_WORD.findall(acronym.removesuffix("s"))).lower()
     words = [word.lower() for word in _WORD.findall(text)][-2 * len(letters) :]
     starts = [start for start, word in enumerate(words) if word[0] == letters[0]]
-    return any(_spell(words[start:], letters) for start in starts)
+    return any(_spells(words[start:], letters) for start in starts)
 
 
-def _spell(words: list[str], letters: str) -> bool:
+def _spells(words: list[str], letters: str) -> bool:
     """Tell whether letters are the initials of words, with one more from within a word, or abbreviate a lone word."""
     if len(words) == 1:
         rest = iter(words[0])
@@ -191,27 +191,28 @@ def write_intervention(intervention: Intervention) -> str:
 def write_participants(participants: Participants) -> str:
     """Write the sentence."""
     placebo = ", including a placebo group" if participants.placebo_group else ""
-    return f"{_counted(participants.count, 'participant')} in {_counted(participants.groups, 'patient group')}{placebo}"
+    groups = _write_count(participants.groups, "patient group")
+    return f"{_write_count(participants.count, 'participant')} in {groups}{placebo}"
 
 
 def _write_enrollment(enrollment: Enrollment) -> str:
     estimated = "estimated " if enrollment.type == "ESTIMATED" else ""
-    return _counted(enrollment.count, f"{estimated}patient")
+    return _write_count(enrollment.count, f"{estimated}patient")
 
 
 def _write_healthy_volunteers(accepted: bool) -> str:  # noqa: FBT001  it is the value
     return next(label for label, value in HEALTHY_VOLUNTEERS.items() if value is accepted)
 
 
-def _counted(count: int, noun: str) -> str:
+def _write_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     return int(digits.replace(",", ""))
 
 
-def _age(value: str | None, unit: str | None) -> Age | None:
+def _make_age(value: str | None, unit: str | None) -> Age | None:
     if not value or not unit:
         return None
     years = round(int(value) / AGE_UNITS_A_YEAR[unit], 6)
@@ -232,7 +233,7 @@ class Value(NamedTuple):
     first: re.Pattern[str] | None = None
 
 
-def label_of(enumeration: str) -> Value:
+def make_label(enumeration: str) -> Value:
     """A label of a vocabulary, by the name of its registry enumeration."""
     pattern = re.compile("|".join(map(re.escape, VOCABULARIES[enumeration])))
     return Value(partial(term, enumeration=enumeration), attrgetter("label"), pattern)

@@ -48,13 +48,13 @@ def measure_coverage(results: Iterable[PageResult]) -> Coverage:
     for result in results:
         counts.pages += 1
         if result.trial:
-            _add(counts, result, result.trial)
+            _count_trial(counts, result, result.trial)
         else:
             counts.failures.append((result.file, result.outcome, result.message or ""))
     return counts
 
 
-def _add(counts: Coverage, result: PageResult, trial: Trial) -> None:
+def _count_trial(counts: Coverage, result: PageResult, trial: Trial) -> None:
     counts.lines += result.lines
     counts.unparsed += len(trial.unparsed)
     for line in trial.unparsed:

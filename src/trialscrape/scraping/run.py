@@ -29,7 +29,7 @@ from trialscrape.errors import PageError
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.fetching.responses import Response, Validators
 from trialscrape.page import Match, Page
-from trialscrape.parsing.parser import with_matched_id
+from trialscrape.parsing.parser import add_matched_id
 from trialscrape.records import Trial
 from trialscrape.registry.client import LookAhead
 from trialscrape.registry.mapping import RegistryAnswer
@@ -295,7 +295,7 @@ def find_by_titles(run: Run, search: Search, answer: RegistryAnswer) -> IdResult
 def accept(search: Search, found: FoundPage, match: Match, message: str = "") -> IdResult:
     """End the search with the record of a page that matches."""
     search.matched = (found.version_id, match)
-    trial = with_matched_id(found.trial, match)
+    trial = add_matched_id(found.trial, match)
     if match.kind == "current_nct_id":
         message = f"{search.nct_id} is an old id; the registry's current one is {trial.nct_id}"
     message = "; ".join(filter(None, (message, found.message)))

@@ -59,18 +59,18 @@ class Files:
     def __iter__(self) -> Iterator[str]:
         for path in map(str, self._paths):
             if path != STDIN and os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a path is too long
-                yield from self._below(path)
+                yield from self._walk(path)
             else:
                 yield path
 
-    def _below(self, top: str) -> Iterator[str]:
+    def _walk(self, top: str) -> Iterator[str]:
         """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
         empty = True
         waiting = [top.rstrip("/")]
         while waiting:
             folder = waiting.pop()
             try:
-                folders, files = _entries(f"{folder}/")
+                folders, files = _list_folder(f"{folder}/")
             except OSError:
                 empty = False
                 yield folder or "/"
@@ -94,7 +94,7 @@ class Files:
 _RUN = 1_000
 
 
-def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
+def _list_folder(folder: str) -> tuple[list[str], Iterator[str]]:
     """Give the names of a folder's folders, and of its files one by one, both in their order.
 
     The names of many files are kept as sorted runs, each one string: a third of the memory of as many strings.
@@ -109,10 +109,10 @@ def _entries(folder: str) -> tuple[list[str], Iterator[str]]:
                 runs.append("/".join(sorted(names)))
                 names.clear()
     runs.append("/".join(sorted(names)))
-    return sorted(folders), merge(*map(_names, runs))
+    return sorted(folders), merge(*map(_split_names, runs))
 
 
-def _names(run: str) -> Iterator[str]:
+def _split_names(run: str) -> Iterator[str]:
     start = 0
     while start < len(run):
         stop = run.find("/", start) % (len(run) + 1)  # the last name ends with the run
@@ -156,7 +156,7 @@ def _is_own_output(path: Path) -> bool:
         return False
 
 
-def pages_in(file: str) -> Iterator[Page]:
+def read_pages(file: str) -> Iterator[Page]:
     """Read the page of a file, or of stdin for `-`; or every page of a container that has many.
 
     The body of a page may still have a container of its own around it: `containers.unwrap` takes it out.
@@ -166,7 +166,7 @@ def pages_in(file: str) -> Iterator[Page]:
     """
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
-    with _opened(file) as stream:
+    with _open(file) as stream:
         data = stream.read(FIRST_BYTES)
         container = find_file_container(data) if file != STDIN else None
         if container is None or container.pages is None:
@@ -178,7 +178,7 @@ def pages_in(file: str) -> Iterator[Page]:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
+def _open(file: str) -> Iterator[BinaryIO]:
     # No Path here: it interns the names of all files that a run looks at, in a table that only grows.
     try:
         if file == STDIN:

@@ -27,7 +27,7 @@ _DECODERS: dict[str, Callable[[bytes], bytes]] = {"quoted-printable": quopri.dec
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
-def as_content_type(charset: str | None) -> str | None:
+def format_content_type(charset: str | None) -> str | None:
     """Write a charset as an HTTP header would."""
     return f"text/html; charset={charset}" if charset else None
 
@@ -40,7 +40,7 @@ def read_mhtml(data: bytes) -> Page:
         Unreadable: The page's base64 is broken.
     """
     mail, body = _split_head(data)
-    page, body = _page_part(mail, body) or (mail, body)
+    page, body = _find_page_part(mail, body) or (mail, body)
     url = page["Content-Location"] or mail["Snapshot-Content-Location"]
     if page.get_content_type() not in PAGE_TYPES or not url:
         message = f"{EXPECTED}; found a mail ({mail.get_content_type()}); {SAVE_AGAIN}"
@@ -50,7 +50,7 @@ def read_mhtml(data: bytes) -> Page:
         body = decode(body)
     except binascii.Error as error:
         raise Unreadable(f"expected base64 in an MHTML file, found something broken: {error}") from error
-    return Page(body, content_type=as_content_type(page.get_content_charset()), location="".join(str(url).split()))
+    return Page(body, content_type=format_content_type(page.get_content_charset()), location="".join(str(url).split()))
 
 
 def _split_head(data: bytes) -> tuple[Message, bytes]:
@@ -59,22 +59,25 @@ def _split_head(data: bytes) -> tuple[Message, bytes]:
     return BytesHeaderParser().parsebytes(head), body
 
 
-def _page_part(mail: Message, body: bytes) -> tuple[Message, bytes] | None:
+def _find_page_part(mail: Message, body: bytes) -> tuple[Message, bytes] | None:
     """Find the part that is the page: the HTML that `start` names, else the first."""
-    boundary, start = mail.get_boundary(), _bare(mail.get_param("start"))
+    boundary, start = mail.get_boundary(), _strip_brackets(mail.get_param("start"))
     if mail.get_content_type() != "multipart/related" or not boundary:
         return None
-    pages = [part for part in islice(_parts(body, boundary), MAX_PARTS) if part[0].get_content_type() in PAGE_TYPES]
+    pages = [
+        part for part in islice(_split_parts(body, boundary), MAX_PARTS) if part[0].get_content_type() in PAGE_TYPES
+    ]
     return next(
-        (part for part in pages if start and _bare(part[0]["Content-ID"]) == start), pages[0] if pages else None
+        (part for part in pages if start and _strip_brackets(part[0]["Content-ID"]) == start),
+        pages[0] if pages else None,
     )
 
 
-def _bare(content_id: object) -> str:
+def _strip_brackets(content_id: object) -> str:
     return str(content_id or "").strip("<> ")
 
 
-def _parts(body: bytes, boundary: str) -> Iterator[tuple[Message, bytes]]:
+def _split_parts(body: bytes, boundary: str) -> Iterator[tuple[Message, bytes]]:
     # Not email's own parser: it looks into nested parts, in time that grows with the square of their depth.
     line = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary.encode("ascii", "replace")) + rb"(?:--)?[ \t]*(?=\r?\n|$)")
     delimiters = line.finditer(body)

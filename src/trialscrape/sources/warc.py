@@ -195,8 +195,8 @@ def _read_record(record: Any, study_path: str, report: ImportReport) -> Archived
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
     try:
         _check_kind(record, url, study_path)
-        return _read_page(record, url, study_path)
-    except _Unfit as error:
+        return _extract_page(record, url, study_path)
+    except _SkipRecord as error:
         report.skipped[str(error)] = report.skipped.get(str(error), 0) + 1
     except ValueError as error:
         report.faults.append(f"{url}: {error}: the page was not kept")
@@ -218,7 +218,7 @@ class _BoundedHead:
         return line
 
 
-class _Unfit(Exception):  # it carries the reason to skip a record and never leaves this module
+class _SkipRecord(Exception):  # it carries the reason to skip a record and never leaves this module
     """The record is whole, but has no page to keep."""
 
 
@@ -250,31 +250,31 @@ class _Source:
 def _check_kind(record: Any, url: str, study_path: str) -> None:  # noqa: ANN401  # warcio has no types
     """Refuse a record that is no study page."""
     if record.rec_type != "response":
-        raise _Unfit("not a response")
+        raise _SkipRecord("not a response")
     if extract_slug(url, study_path) is None:
-        raise _Unfit(f"address not under {study_path}")
+        raise _SkipRecord(f"address not under {study_path}")
     if record.http_headers is None or record.http_headers.get_statuscode() != "200":
-        raise _Unfit("status not 200")
+        raise _SkipRecord("status not 200")
     kind = record.http_headers.get_header("Content-Type", "text/html").partition(";")[0].strip().lower()
     if kind not in _KINDS:
-        raise _Unfit("neither text/html nor text/plain")
+        raise _SkipRecord("neither text/html nor text/plain")
 
 
-def _read_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # noqa: ANN401  # warcio has no types
+def _extract_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # noqa: ANN401  # warcio has no types
     """Read the page of a record.
 
     Raises:
-        _Unfit: It is one to skip.
+        _SkipRecord: It is one to skip.
         ValueError: It is damaged.
         _CutOffError: The archive ends in the middle of it.
     """
     headers = record.http_headers
     requested = record.rec_headers.get_header(REQUESTED_HEADER) or url
     page = Page(
-        _decode(_join_chunks(_read_payload(record), headers), headers.get_header("Content-Encoding", "")),
+        _decompress(_join_chunks(_read_payload(record), headers), headers.get_header("Content-Encoding", "")),
         content_type=headers.get_header("Content-Type"),
         url=url,
-        fetched_at=_parse_date(record.rec_headers.get_header("WARC-Date") or ""),
+        fetched_at=_read_date(record.rec_headers.get_header("WARC-Date") or ""),
         etag=headers.get_header("ETag"),
         last_modified=headers.get_header("Last-Modified"),
     )
@@ -282,7 +282,7 @@ def _read_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # noqa:
     return ArchivedPage(requested if extract_slug(requested, study_path) else url, page, tuple(ids))
 
 
-def _parse_date(text: str) -> datetime:
+def _read_date(text: str) -> datetime:
     """Read the time of a record; a page of the future would count as young for years."""
     date = datetime.fromisoformat(text)
     try:
@@ -297,10 +297,10 @@ def _parse_date(text: str) -> datetime:
 def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     """Read the bytes after a record's HTTP header, and check that none is missing."""
     if record.rec_headers.get_header("WARC-Truncated"):
-        raise _Unfit("cut off by the tool that wrote it")
+        raise _SkipRecord("cut off by the tool that wrote it")
     payload = bytes(record.raw_stream.read(MAX_BODY + 1))
     if len(payload) > MAX_BODY:
-        raise _Unfit(_TOO_LARGE)
+        raise _SkipRecord(_TOO_LARGE)
     if record.raw_stream.limit:
         raise _CutOffError(f"the end of the file {record.raw_stream.limit} bytes before the end of its last record")
     # Tools disagree on whether the digest of a chunked payload is that of the chunks or of what they hold.
@@ -332,11 +332,11 @@ def _is_chunked(headers: Any) -> bool:  # noqa: ANN401  # warcio has no types
     return "chunked" in headers.get_header("Transfer-Encoding", "").lower()
 
 
-def _decode(payload: bytes, encoding: str) -> bytes:
+def _decompress(payload: bytes, encoding: str) -> bytes:
     """Undo the content encoding, bounded; many tools have done so already and left the header."""
     encoding = encoding.strip().lower()
     if encoding not in _ENCODINGS:
-        raise _Unfit(f"content encoding {encoding[:20]}")
+        raise _SkipRecord(f"content encoding {encoding[:20]}")
     if not payload.startswith(_GZIP if encoding.endswith("gzip") else _ZLIB) or encoding not in WINDOWS:
         return payload
     try:
@@ -346,5 +346,5 @@ def _decode(payload: bytes, encoding: str) -> bytes:
     except IncompleteBody:
         raise ValueError(f"expected the end of the {encoding} data, found it cut off") from None
     if len(body) > MAX_BODY:
-        raise _Unfit(_TOO_LARGE)
+        raise _SkipRecord(_TOO_LARGE)
     return body

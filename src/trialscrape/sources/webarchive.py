@@ -5,7 +5,7 @@ import plistlib
 from trialscrape.errors import NotAStudyPage, Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import EXPECTED, SAVE_AGAIN
-from trialscrape.sources.mhtml import PAGE_TYPES, as_content_type
+from trialscrape.sources.mhtml import PAGE_TYPES, format_content_type
 
 MAX_OBJECTS = 100_000
 """Objects of a property list: six a resource of the page."""
@@ -19,7 +19,7 @@ def read_webarchive(data: bytes) -> Page:
         Unreadable: It is broken.
     """
     try:
-        _check_size(data)
+        _check_overlap(data)
         archive = plistlib.loads(data, fmt=plistlib.FMT_BINARY)
     except (plistlib.InvalidFileException, RecursionError, ValueError, IndexError) as error:
         raise Unreadable(f"expected a property list, found a broken one: {error}") from error
@@ -32,7 +32,7 @@ def read_webarchive(data: bytes) -> Page:
     url, charset = (page.get(key) for key in ("WebResourceURL", "WebResourceTextEncodingName"))
     return Page(
         body,
-        content_type=as_content_type(charset) if isinstance(charset, str) else None,
+        content_type=format_content_type(charset) if isinstance(charset, str) else None,
         location=url if isinstance(url, str) else None,
     )
 
@@ -41,7 +41,7 @@ _TRAILER = 32
 _INTEGER, _LONG = 0x1, 0xF
 
 
-def _check_size(data: bytes) -> None:
+def _check_overlap(data: bytes) -> None:
     """Refuse a property list whose objects overlap: a small one could hold the same megabytes a thousand times."""
     trailer = data[-_TRAILER:]
     if len(trailer) < _TRAILER:
@@ -52,12 +52,12 @@ def _check_size(data: bytes) -> None:
         raise ValueError(f"it has more than {MAX_OBJECTS:,} objects")
     size = 0
     for start in range(table, table + count * offset_size, offset_size or 1):
-        size += _object_size(data, int.from_bytes(data[start : start + offset_size], "big"), reference_size)
+        size += _measure_object(data, int.from_bytes(data[start : start + offset_size], "big"), reference_size)
     if size > len(data):
         raise ValueError("its objects overlap")
 
 
-def _object_size(data: bytes, at: int, reference_size: int) -> int:
+def _measure_object(data: bytes, at: int, reference_size: int) -> int:
     """Get the bytes of one object that grow with its length."""
     kind, length = data[at] >> 4, data[at] & 0xF
     if kind == _INTEGER:
