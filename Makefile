@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo check test fuzz bench clean
+.PHONY: demo check test lowest fuzz bench clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -31,6 +31,14 @@ test: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
 
+# The quick tests with the lowest versions that pyproject.toml allows.
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable .
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --group test
+	.venv-lowest/bin/pytest -m 'not slow' --deselect tests/parsing/test_calls.py  # which counts the calls of today's pydantic too
+
 fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py --seconds 60
 
@@ -38,7 +46,7 @@ bench: .venv/bench
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv output/demo
+	rm -rf .venv .venv-lowest output/demo
 
 .venv/pip:
 	$(PYTHON) -m venv .venv
