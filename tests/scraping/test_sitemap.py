@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.sitemaps import LAUGHS, NAMESPACE, SITE, index, laughs, urlset
-from trialscrape.scraping.sitemap import Entry, Fault, parse_sitemap
+from trialscrape.scraping.sitemap import Entry, SitemapFault, parse_sitemap
 
 
-def pages(*slugs: str) -> list[Entry | Fault]:
+def pages(*slugs: str) -> list[Entry | SitemapFault]:
     return [Entry("page", f"{SITE}/study/{slug}") for slug in slugs]
 
 
@@ -70,7 +70,7 @@ def test_the_address_of_an_image_is_none_of_a_page() -> None:
     assert list(parse_sitemap(urlset("one", more=more))) == pages("one", "two")
 
 
-FAULTS: list[tuple[str, bytes, list[Entry | Fault], str]] = [
+FAULTS: list[tuple[str, bytes, list[Entry | SitemapFault], str]] = [
     ("empty", b"", [], "expected well-formed XML, found: no element found"),
     ("text", b"Service unavailable", [], "expected well-formed XML, found: Start tag expected, '<' not found"),
     ("web page", b"<html><body>Just a moment</body></html>", [], "expected <urlset> or <sitemapindex>, found <html>"),
@@ -94,10 +94,10 @@ FAULTS: list[tuple[str, bytes, list[Entry | Fault], str]] = [
 
 
 @pytest.mark.parametrize(("source", "before", "message"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_what_stands_before_a_fault_is_read(source: bytes, before: list[Entry | Fault], message: str) -> None:
+def test_what_stands_before_a_fault_is_read(source: bytes, before: list[Entry | SitemapFault], message: str) -> None:
     *entries, fault = parse_sitemap(source)
     assert entries == before
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, SitemapFault)
     assert fault.message.startswith(message)
     assert fault.message.endswith(": the rest was not read")
 
@@ -106,13 +106,13 @@ def test_broken_gzip_costs_little_of_what_stands_before() -> None:
     source = gzip.compress(urlset(*(f"slug-{number * number}" for number in range(5000))))
     *entries, fault = parse_sitemap(source[:-8] + b"12345678")
     assert len(entries) > 4500
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, SitemapFault)
     assert "incorrect data check" in fault.message
 
 
 def test_a_fault_has_its_line() -> None:
     fault = list(parse_sitemap(urlset("one", "two", more="<url></oops>")))[-1]
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, SitemapFault)
     assert fault.line == 5
 
 
@@ -120,10 +120,10 @@ def test_limits() -> None:
     source = urlset(*(f"slug-{number}" for number in range(2000)))
     *entries, fault = parse_sitemap(source, max_entries=10)
     assert len(entries) == 10
-    assert fault == Fault("expected at most 10 entries, found more: the rest was not read")
+    assert fault == SitemapFault("expected at most 10 entries, found more: the rest was not read")
     *entries, fault = parse_sitemap(gzip.compress(source), max_bytes=100_000)
     assert 0 < len(entries) < 2000
-    assert fault == Fault("expected at most 100000 bytes, found more: the rest was not read")
+    assert fault == SitemapFault("expected at most 100000 bytes, found more: the rest was not read")
     assert len(list(parse_sitemap(source, max_entries=2000, max_bytes=len(source)))) == 2000
 
 
@@ -141,7 +141,7 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 def test_entities_and_document_types_are_refused(bomb: str) -> None:
     (fault,) = parse_sitemap(bomb.encode())
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, SitemapFault)
     assert fault.message == DECLARED or "Maximum entity amplification factor exceeded" in fault.message
 
 

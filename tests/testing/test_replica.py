@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from support.network import PAGE, PATH, SITE, STUDY
-from trialscrape.testing.replica import Fault, Replica, Site, Study, main, read_site
+from trialscrape.testing.replica import Fault, Replica, Site, Study, read_site, serve_folder
 
 STUDIES = """
 [[study]]
@@ -174,7 +174,7 @@ def test_a_wrong_table_is_reported(folder: Path, name: str, text: str, message: 
 
 
 def test_a_missing_folder_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "none")]) == 2
+    assert serve_folder([str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.startswith(f"cannot serve {tmp_path / 'none'}: ")
 
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from trialscrape import __version__
-from trialscrape.cli import scrape
+from trialscrape.cli import store
 from trialscrape.cli.inspect import check, schema, show
-from trialscrape.cli.parse import parse
+from trialscrape.cli.parse import parse_pages
+from trialscrape.cli.scrape import scrape_ids
 
 app = typer.Typer(
     help="Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for.",
@@ -37,10 +38,10 @@ def accept_options(
     """Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for."""
 
 
-app.command()(parse)
-app.command()(scrape.scrape)
+app.command("parse")(parse_pages)
+app.command("scrape")(scrape_ids)
 app.command()(check)
 app.command()(show)
 app.command()(schema)
-app.add_typer(scrape.index, name="index")
-app.add_typer(scrape.store_commands, name="store")
+app.add_typer(store.index, name="index")
+app.add_typer(store.store_commands, name="store")

@@ -1,4 +1,4 @@
-"""What several commands take: saved pages, the file for records, and its format."""
+"""What several commands take: saved pages, the file for records and its format, the store, and settings."""
 
 import os
 from collections.abc import Iterable
@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import usage_error
-from trialscrape.errors import UnknownFormat
+from trialscrape.errors import TrialscrapeError, UnknownFormat
 from trialscrape.exports import formats
+from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
 
 Paths = Annotated[
@@ -59,3 +60,33 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     if any(Path(path).resolve() in outputs for path in paths if path != STDIN):
         usage_error("expected other files to write than to read, found one that is both")
     return Files(paths, written=outputs)
+
+
+DEFAULT_STORE = Path("trialscrape.db")
+StoreFile = Annotated[
+    Path, typer.Option("--store", envvar="TRIALSCRAPE_STORE", show_envvar=False, help="The store of fetched pages.")
+]
+Site = Annotated[str | None, typer.Option("--site", metavar="URL", help="Scheme and host of the site.")]
+Registry = Annotated[str | None, typer.Option("--registry", metavar="URL", help="Scheme and host of the registry.")]
+Rate = Annotated[float | None, typer.Option("--rate", metavar="N", help="Requests a second over all hosts; default 1.")]
+Contact = Annotated[
+    str | None, typer.Option("--contact", metavar="TEXT", help="Mail address or URL for the User-Agent.")
+]
+
+
+def refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Path) -> None:
+    """End a command that would write its output over its input."""
+    beside = [Path(f"{store}{suffix}") for suffix in ("", "-wal", "-shm", ".lock")]
+    taken = {path.resolve() for path in (*beside, *inputs)}
+    for output in filter(None, outputs):
+        if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
+            usage_error(f"expected another file to write than to read, found {output} for both")
+
+
+def make_settings(**options: object) -> Settings:
+    """Make the settings of the options, the environment, and the defaults, in this order of precedence."""
+    try:
+        chosen = {name: value for name, value in options.items() if value is not None}
+        return Settings.from_environment(os.environ, **chosen)
+    except TrialscrapeError as error:
+        usage_error(str(error))

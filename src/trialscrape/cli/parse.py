@@ -19,7 +19,7 @@ from trialscrape.results import PageResult
 _MOST_SHOWN = 20
 
 
-def parse(
+def parse_pages(
     paths: Paths,
     *,
     output: Output = None,

@@ -84,7 +84,7 @@ class _Protocol(_Model):
     arms_interventions_module: _Interventions = _Interventions()
 
 
-class _Record(_Model):
+class _Study(_Model):
     protocol_section: _Protocol
 
 
@@ -125,7 +125,7 @@ def read_answer(response: Response, nct_id: str) -> RegistryAnswer:
     answer = _begin_answer(response, nct_id)
     if response.result == Result.OK:
         try:
-            return _add_study(answer, _Record.model_validate_json(response.body))
+            return _add_study(answer, _Study.model_validate_json(response.body))
         except ValidationError as error:
             return replace(answer, message=_shape_message(response, nct_id, error))
     # The API says "not found" in plain text (its OpenAPI file); a web page says that the API itself is not there.
@@ -143,7 +143,7 @@ def read_list(response: Response) -> dict[str, RegistryAnswer] | None:
     answers = {}
     for study in studies:
         with suppress(ValidationError):
-            record = _Record.model_validate(study)
+            record = _Study.model_validate(study)
             nct_id = record.protocol_section.identification_module.nct_id
             answers[nct_id] = _add_study(_begin_answer(response, nct_id), record)
     return answers
@@ -160,7 +160,7 @@ def _begin_answer(response: Response, nct_id: str) -> RegistryAnswer:
     )
 
 
-def _add_study(answer: RegistryAnswer, record: _Record) -> RegistryAnswer:
+def _add_study(answer: RegistryAnswer, record: _Study) -> RegistryAnswer:
     protocol = record.protocol_section
     names, enrollment = protocol.identification_module, protocol.design_module.enrollment_info
     is_old = names.nct_id != answer.requested_id

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from trialscrape.fetching.responses import Response, Validators
-from trialscrape.scraping.sitemap import Entry, Fault, parse_sitemap
+from trialscrape.scraping.sitemap import Entry, SitemapFault, parse_sitemap
 from trialscrape.slugs import extract_slug
 from trialscrape.store.slug_index import SlugIndex, Sync
 
@@ -128,7 +128,7 @@ class SitemapSync:
 
     def refuse(self, url: str, expected: str, found: str = "more") -> tuple[str, ...]:
         """Record why a file is not fetched; it names no further files."""
-        self._fail(url, Fault(f"expected {expected}, found {found}: it was not fetched"))
+        self._fail(url, SitemapFault(f"expected {expected}, found {found}: it was not fetched"))
         return ()
 
     def read_file(self, url: str) -> tuple[str, ...]:
@@ -145,11 +145,11 @@ class SitemapSync:
             self.files.add(url)
             return ()
         if response.result != "ok":
-            self._fail(url, Fault(f"{response.result}: {response.message}"))
+            self._fail(url, SitemapFault(f"{response.result}: {response.message}"))
             return ()
         entries = parse_sitemap(response.body)
-        first = next(entries, Fault("expected addresses, found none"))
-        if isinstance(first, Fault):
+        first = next(entries, SitemapFault("expected addresses, found none"))
+        if isinstance(first, SitemapFault):
             self._fail(url, first)
         elif first.kind == "sitemap":
             return self._read_index(url, chain((first,), entries))
@@ -157,10 +157,10 @@ class SitemapSync:
             self._read_slugs(url, response, chain((first,), entries))
         return ()
 
-    def _read_index(self, url: str, entries: Iterable[Entry | Fault]) -> tuple[str, ...]:
+    def _read_index(self, url: str, entries: Iterable[Entry | SitemapFault]) -> tuple[str, ...]:
         further: dict[str, None] = {}
         for entry in entries:
-            if isinstance(entry, Fault):
+            if isinstance(entry, SitemapFault):
                 self._fail(url, entry)
             elif entry.kind == "page":
                 self.report.other += 1
@@ -168,7 +168,7 @@ class SitemapSync:
                 further[_join(url, entry.url)] = None
         return tuple(further)
 
-    def _read_slugs(self, url: str, response: Response, entries: Iterable[Entry | Fault]) -> None:
+    def _read_slugs(self, url: str, response: Response, entries: Iterable[Entry | SitemapFault]) -> None:
         before = len(self.report.faults)
         change = self.slugs.replace_shard(
             url,
@@ -184,16 +184,16 @@ class SitemapSync:
         self.report.removed += change.removed
         self.report.read += len(self.report.faults) == before
 
-    def _extract_slugs(self, url: str, entries: Iterable[Entry | Fault]) -> Iterator[str]:
+    def _extract_slugs(self, url: str, entries: Iterable[Entry | SitemapFault]) -> Iterator[str]:
         for entry in entries:
-            if isinstance(entry, Fault):
+            if isinstance(entry, SitemapFault):
                 self._fail(url, entry)
             elif slug := extract_slug(entry.url, self.study_path):
                 yield slug
             else:
                 self.report.other += 1
 
-    def _fail(self, url: str, fault: Fault) -> None:
+    def _fail(self, url: str, fault: SitemapFault) -> None:
         self.report.faults.append(FileFault(url, fault.message, fault.line))
 
 

@@ -341,7 +341,7 @@ def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
 def read_kept(run: Run, search: Search, kept: PageVersion, outcome: Outcome) -> FoundPage:
     """Parse a page of the store."""
     run.store.pages.begin_parsing(kept.version_id)
-    return FoundPage(kept.url, kept.version_id, parse_page(run, search, kept.version_id, kept.page), outcome)
+    return FoundPage(kept.url, kept.version_id, parse_marked(run, search, kept.version_id, kept.page), outcome)
 
 
 def read_fetched(run: Run, search: Search, kept: PageVersion | None, response: Response) -> FoundPage:
@@ -365,10 +365,10 @@ def read_fetched(run: Run, search: Search, kept: PageVersion | None, response: R
                 page = replace(page, content_type=kept.page.content_type)
         run.store.runs.note_page(run.key, search.nct_id, url, PageNote(outcome, response.attempts))
         run.store.pages.begin_parsing(version_id)
-    return FoundPage(url, version_id, parse_page(run, search, version_id, page), outcome)
+    return FoundPage(url, version_id, parse_marked(run, search, version_id, page), outcome)
 
 
-def parse_page(run: Run, search: Search, version_id: int, page: Page) -> Trial:
+def parse_marked(run: Run, search: Search, version_id: int, page: Page) -> Trial:
     """Parse a page that the store has as being parsed.
 
     Raises:

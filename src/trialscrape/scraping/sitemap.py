@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SitemapFault:
     """What is wrong with a file of the sitemap, and in which line; nothing after it was read."""
 
     message: str
@@ -46,7 +46,7 @@ class Fault:
 
 def parse_sitemap(
     source: bytes | Iterable[bytes], *, max_bytes: int = MAX_BYTES, max_entries: int = MAX_ENTRIES
-) -> Iterator[Entry | Fault]:
+) -> Iterator[Entry | SitemapFault]:
     """Read a sitemap or a sitemap index, plain or gzip.
 
     Args:
@@ -55,22 +55,22 @@ def parse_sitemap(
         max_entries: Where to stop, in entries.
 
     Yields:
-        An `Entry` for each address; at most one `Fault`, as the last item.
+        An `Entry` for each address; at most one `SitemapFault`, as the last item.
     """
     count = 0
     try:
         for entry in _entries(_elements(_bounded(_decompressed(_pieces(source)), max_bytes))):
             if count == max_entries:
-                yield Fault(f"expected at most {max_entries} entries, found more: the rest was not read")
+                yield SitemapFault(f"expected at most {max_entries} entries, found more: the rest was not read")
                 return
             count += 1
             yield entry
     except etree.XMLSyntaxError as error:
-        yield Fault(f"expected well-formed XML, found: {error.msg}: the rest was not read", error.lineno)
+        yield SitemapFault(f"expected well-formed XML, found: {error.msg}: the rest was not read", error.lineno)
     except IncompleteBody:
-        yield Fault("expected the end of the gzip data, found it cut off: the rest was not read")
+        yield SitemapFault("expected the end of the gzip data, found it cut off: the rest was not read")
     except (_Unfit, zlib.error) as error:
-        yield Fault(f"{error}: the rest was not read")
+        yield SitemapFault(f"{error}: the rest was not read")
 
 
 class _Unfit(Exception):  # it carries the text of a fault and never leaves this module

@@ -68,7 +68,7 @@ CONTAINERS = (
     _row(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
     _row(_HAR, "a HAR file of a browser", SAVE_AGAIN),
     _row(_JSON, "JSON", SAVE_AGAIN),
-    _row(rb"WARC/[0-9]\.", "a WARC archive", "give its file's name", pages=warc.read_pages),
+    _row(rb"WARC/[0-9]\.", "a WARC archive", "give its file's name", pages=warc.read_archive),
     _row(
         _ZIP + rb".{26}(?:archive/|datapackage|indexes/|pages/)",
         "a WACZ archive",

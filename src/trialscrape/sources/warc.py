@@ -152,7 +152,7 @@ def read_warc(
             report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
 
 
-def read_pages(path: str) -> Iterator[Page]:
+def read_archive(path: str) -> Iterator[Page]:
     """Read the study pages of a WARC file, each with its address; other records are no study pages.
 
     Raises:

@@ -1,6 +1,5 @@
 """How far each run came: the ids that it finished, the pages that it got, and the registry's answers."""
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,11 +33,6 @@ class KeptAnswer(NamedTuple):
     nct_id: str
     attempts: int
     answer: str | None
-
-
-def run_key(parts: Iterable[str]) -> str:
-    """Return the key of a run: a hash of what was requested, in its order."""
-    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
 
 
 class Runs:

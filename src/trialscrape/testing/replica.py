@@ -495,7 +495,7 @@ def _make_bomb(size: int) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def serve_folder(arguments: Sequence[str] | None = None) -> int:
     """Serve a folder until a signal comes. Return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m trialscrape.testing.replica", description="A test double of the site."
@@ -517,4 +517,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(serve_folder())

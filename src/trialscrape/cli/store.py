@@ -1,0 +1,105 @@
+"""`index` and `store`: the local index of addresses, and the store of fetched pages."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialscrape.cli.console import echo_error, progress, report_errors
+from trialscrape.cli.options import (
+    DEFAULT_STORE,
+    Contact,
+    Rate,
+    Site,
+    StoreFile,
+    check_output,
+    make_settings,
+    refuse_overwriting,
+)
+from trialscrape.exports.warc import export_warc
+from trialscrape.fetching.fetcher import Fetcher
+from trialscrape.scraping.index import SyncReport, sync_index
+from trialscrape.scraping.sitemap import MAX_BYTES
+from trialscrape.sources.warc import import_warc
+from trialscrape.store.store import Store
+
+index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
+store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
+
+
+@index.command("sync")
+def index_sync(
+    *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
+) -> None:
+    """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
+    settings = make_settings(site=site, rate=rate, contact=contact)
+    with (
+        report_errors("the same command resumes it"),
+        Store.open(store) as opened,
+        Fetcher(settings) as fetcher,
+        progress() as bar,
+    ):
+        robots = fetcher.get_robots(settings.site)
+        if robots.result != "ok" or not robots.sitemaps:
+            echo_error(robots.message or f"expected robots.txt of {settings.site} to name a sitemap, found none")
+            raise typer.Exit(1)
+        task = bar.add_task("sitemaps", total=None)
+        failed = 0
+        for url in robots.sitemaps:
+            report = sync_index(
+                opened.slugs,
+                url,
+                lambda file, validators: fetcher.get(file, validators=validators, limit=MAX_BYTES),
+                now=lambda: datetime.now(UTC),
+                study_path=settings.study_path,
+                progress=lambda done, known: bar.update(task, completed=done, total=known),
+            )
+            failed += len(report.faults)
+            _report_sync(url, report)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _report_sync(url: str, report: SyncReport) -> None:
+    for fault in report.faults:
+        echo_error(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
+    files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
+    addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
+    echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
+
+
+@index.command("status")
+def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
+    """Print the size and the age of the index."""
+    with report_errors(), Store.open(store, lock=False) as opened:
+        status = opened.slugs.status()
+    print(f"addresses  {status.slugs:,} in {status.shards:,} files")
+    print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
+    if status.unfinished_since:
+        print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` resumes it")
+
+
+@store_commands.command("export")
+def store_export(
+    path: Annotated[Path, typer.Argument(metavar="FILE", callback=check_output, help="The WARC file to write.")],
+    *,
+    store: StoreFile = DEFAULT_STORE,
+) -> None:
+    """Write every kept version of every page as WARC."""
+    refuse_overwriting((path,), store)
+    with report_errors("the same command starts over"), Store.open(store, lock=False) as opened:
+        echo_error(f"{export_warc(opened, path):,} pages written to {path}")
+
+
+@store_commands.command("import")
+def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
+    """Read the study pages of a WARC file into the store."""
+    with report_errors("the same command continues it"), Store.open(store) as opened:
+        report = import_warc(opened, path)
+    for fault in report.faults:
+        echo_error(fault)
+    skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
+    echo_error(f"{report.new:,} pages new, {report.known:,} known{skipped}")
+    if report.faults:
+        raise typer.Exit(1)
