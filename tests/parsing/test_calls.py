@@ -4,6 +4,8 @@ import sys
 from collections import Counter
 from types import FrameType
 
+import pytest
+
 import trialscrape
 from support.page import PAGE
 
@@ -27,6 +29,7 @@ def calls(page: str) -> Counter[str]:
     return counts
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="each version of Python counts calls in its own way")
 def test_a_page_takes_no_more_calls_than_it_did() -> None:
     counts = calls(PAGE)
     assert PYTHON / SLACK <= counts["call"] <= PYTHON * SLACK, "where it fell, lower the number here"
