@@ -21,7 +21,8 @@ def main() -> None:
         # What is left in the buffer, Python would try to write again, and end with a message and exit code of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
-            print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
+            reason = (error.strerror or str(error)).lower()
+            print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
         sys.exit(1)
 
 

@@ -36,14 +36,14 @@ def page(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     ("redirected", "fault"),
-    [(">/dev/full", "[Errno 28] No space left on device"), (">&-", "[Errno 9] Bad file descriptor")],
+    [(">/dev/full", "no space left on device"), (">&-", "bad file descriptor")],
 )
 def test_a_stdout_that_takes_nothing_is_told_in_a_line(
     page: Path, redirected: str, fault: str, unbuffered: str, command: str
 ) -> None:
     arguments = [page] if command in ("parse", "show", "check") else []
     done = run(redirected, command, *arguments, PYTHONUNBUFFERED=unbuffered)
-    assert (done.returncode, done.stderr) == (1, f"expected to write, found: {fault}\n")
+    assert (done.returncode, done.stderr) == (1, f"cannot write output: {fault}\n")
 
 
 def test_what_is_said_on_a_closed_stderr_does_not_reach_stdout(page: Path) -> None:

@@ -33,7 +33,7 @@ def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved pag
     """Show one record for a person."""
     find_files([path])
     if Path(path).is_dir():
-        usage_error(f"expected one page, found the folder {path}")
+        usage_error(f"{path} is a folder; name one page")
     result = next(map_pages(read_page, [path]))
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")

@@ -185,10 +185,11 @@ def _open(file: str) -> Iterator[BinaryIO]:
             yield sys.stdin.buffer if sys.stdin else BytesIO()
             return
         if os.path.isdir(file):  # noqa: PTH112  as above
-            raise Unreadable("expected a folder that can be read and has files in it")
+            raise Unreadable("cannot read the folder, or it has no pages")
         if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as above
-            raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
+            raise Unreadable("cannot read a device, socket or pipe by its name; pipe it in and read '-'")
         with open(file, "rb") as stream:  # noqa: PTH123  as above
             yield stream
     except (OSError, ValueError) as error:
-        raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Unreadable(f"cannot read the file: {reason.lower()}") from error

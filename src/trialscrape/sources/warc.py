@@ -116,10 +116,7 @@ def read_warc(
     try:
         file = Path(path).open("rb")  # noqa: SIM115  # it is closed below
     except OSError as error:
-        raise ArchiveError(
-            f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
-            " same command again"
-        ) from error
+        raise ArchiveError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     record = None
     with file:
         source = _Source(file)
@@ -147,7 +144,7 @@ def load_warcio(module: str) -> ModuleType:
         return importlib.import_module(f"warcio.{module}")
     except ModuleNotFoundError as error:
         raise MissingWarcioError(
-            "WARC files need warcio, which is not installed: give `pip install 'trialscrape[warc]'`"
+            "WARC files need warcio, which is not installed: run `pip install 'trialscrape[warc]'`"
         ) from error
 
 
@@ -274,7 +271,7 @@ def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     # Tools disagree on whether the digest of a chunked payload is that of the chunks or of what they hold.
     digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(record.http_headers))
     if any(digest in problem for problem in record.digest_checker.problems for digest in digests):
-        raise ValueError("expected the bytes that its digest tells of, found others")
+        raise ValueError("the bytes do not match their digest")
     length = record.http_headers.get_header("Content-Length", "")
     if length.isdecimal() and len(payload) < int(length):
         raise ValueError(f"expected {length} bytes, found {len(payload)}: it was cut off when it was fetched")
