@@ -76,7 +76,7 @@ class TooLarge(PageError):
 
 
 class Rejected(PageError):
-    """The page was read, but not without doubt, and strict reading was asked for."""
+    """The page has warnings or unparsed lines, and strict reading was requested."""
 
     outcome = "rejected"
 

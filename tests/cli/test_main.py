@@ -1,4 +1,4 @@
-"""The command's door: streams that are closed, full or of few characters, and Ctrl-C before a command began."""
+"""The entry point: streams that are closed, full or of few characters, and Ctrl-C before a command began."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def page(tmp_path: Path) -> Path:
     ("redirected", "fault"),
     [(">/dev/full", "no space left on device"), (">&-", "bad file descriptor")],
 )
-def test_a_stdout_that_takes_nothing_is_told_in_a_line(
+def test_a_stdout_that_takes_nothing_is_reported_in_a_line(
     page: Path, redirected: str, fault: str, unbuffered: str, command: str
 ) -> None:
     arguments = [page] if command in ("parse", "show", "check") else []
@@ -133,7 +133,7 @@ def test_ctrl_c_before_a_command_began() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
-def test_the_version_is_told_without_the_commands() -> None:
+def test_the_version_needs_no_command() -> None:
     program = (
         "import sys\nfrom trialscrape import __main__\nsys.argv[1:] = ['--version']\n__main__.main()\n"
         "assert not {'typer', 'typing', 'trialscrape.cli'} & set(sys.modules)"

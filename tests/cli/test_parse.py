@@ -1,4 +1,4 @@
-"""The commands as a person uses them: real files, real pipes, real processes."""
+"""The commands as a user runs them: real files, real pipes, real processes."""
 
 import gzip
 import json
@@ -164,9 +164,9 @@ def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
 def test_more_failures_than_one_wants_to_read_are_counted(tmp_path: Path) -> None:
     for number in range(25):
         (tmp_path / str(number)).touch()
-    told = run("parse", tmp_path).stderr.splitlines()
-    assert len(told) == 22
-    assert told[-2:] == ["… and 5 more that failed", "25 pages, 0 ok, 25 failed, 0 warnings, 0 unparsed lines"]
+    shown = run("parse", tmp_path).stderr.splitlines()
+    assert len(shown) == 22
+    assert shown[-2:] == ["… and 5 more that failed", "25 pages, 0 ok, 25 failed, 0 warnings, 0 unparsed lines"]
 
 
 def test_check_is_quiet_about_a_known_page() -> None:
@@ -186,12 +186,14 @@ def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("no page")
     done = run("check", ".", cwd=tmp_path)
     assert done.returncode == 1
-    told = done.stdout.splitlines()
-    assert told[0] == "pages   3: 2 read, 1 failed"
-    assert "unparsed  ./a.txt:60: Age range" in told
-    assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in told
-    assert "warning 1 x unknown_label: expected a known label, found 'Paused'; it is kept as it is (./b.txt:13)" in told
-    assert "  ages                 1 of 2" in told
+    lines = done.stdout.splitlines()
+    assert lines[0] == "pages   3: 2 read, 1 failed"
+    assert "unparsed  ./a.txt:60: Age range" in lines
+    assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in lines
+    assert (
+        "warning 1 x unknown_label: expected a known label, found 'Paused'; it is kept as it is (./b.txt:13)" in lines
+    )
+    assert "  ages                 1 of 2" in lines
 
 
 def test_a_folder_of_saved_pages_needs_no_tidying(tmp_path: Path) -> None:
@@ -283,9 +285,9 @@ def test_ctrl_c_leaves_what_was_written_under_another_name(tmp_path: Path) -> No
     while not (tmp_path / "trials.jsonl.part").exists():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
+    _, shown = process.communicate()
     assert process.returncode == 130
-    assert told.decode() == (
+    assert shown.decode() == (
         f"stopped; what was written is in {tmp_path}/trials.jsonl.part, the same command starts over\n"
     )
     assert not (tmp_path / "trials.jsonl").exists()
@@ -305,7 +307,7 @@ def test_schema_describes_the_record() -> None:
     assert "spans" in json.loads(run("schema", "--spans").stdout)["properties"]
 
 
-def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "trialscrape.engines.parse_page", lambda page: 1 / 0 if "b.txt" in page.file else parse_page(page)
     )

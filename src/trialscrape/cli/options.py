@@ -21,7 +21,7 @@ Paths = Annotated[
 
 
 def check_output(path: Path | None) -> Path | None:
-    """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
+    """Refuse an output that is not a file; return the path behind a link, or None for `-`."""
     if path is None or path == Path("-"):
         return None
     path = path.resolve() if path.is_symlink() else path

@@ -97,7 +97,7 @@ class ParsedArms(NamedTuple):
         left: The indexes of the lines among those that are in no arm: labels over nothing.
         decided: What singled this reading out: the lines alone, the number of arms, or nothing but our choice.
         unlisted: The indexes of the lines under `Treatment:` that the page does not list.
-        unknown_types: The indexes of the type lines that nobody has met.
+        unknown_types: The indexes of the type lines that is unknown.
     """
 
     arms: tuple[Arm, ...]
@@ -186,7 +186,7 @@ def _is_cut(line: str, expected: Collection[str]) -> bool:
 
 
 def _classify(line: str, *, blank_above: bool) -> str:
-    """Give the look of a line that is no label, no known type and no treatment of the page."""
+    """Return the look of a line that is no label, no known type and no treatment of the page."""
     if line.endswith(" group"):
         return "h"
     kind, _, name = line.partition(": ")
@@ -196,7 +196,7 @@ def _classify(line: str, *, blank_above: bool) -> str:
 
 
 def _allow_counts(groups: int | None, *, complete: bool) -> int:
-    """Give the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
+    """Return the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
     if groups is None:
         return -1
     bit = 1 << min(groups, MAX_LINES + 1)
@@ -259,7 +259,7 @@ def _merge_ways(ways: dict[str, _Counts], parts: str) -> _Counts:
 
 
 def _assign_parts(parse: _Parse) -> str:
-    """Give the part of each line, found from the last one upwards."""
+    """Return the part of each line, found from the last one upwards."""
     parts = []
     below, count = parse.ends, parse.arms
     for ways in reversed(parse.ways[1 : parse.stop + 1]):

@@ -15,7 +15,7 @@ _BOTH_SIDES = 2
 
 
 def check_sections(state: ParseState, found: FoundSections, layout: Layout, unparsed: Sequence[int]) -> None:
-    """Warn of everything that is doubtful about a page that was read."""
+    """Warn of everything doubtful about a page."""
     if found.form == "full":
         _check_sentence(state, complete=state.complete or bool(found.sections[-1].section.heading))
     for other in found.doubtful:
@@ -95,7 +95,7 @@ def _warn_missing(state: ParseState, section: Section, before: FoundSection | No
 
 
 def _find_suspects(state: ParseState, found: FoundSection) -> list[int]:
-    """Find the short lines of a section that could be a heading nobody knows; best those that stand alone."""
+    """Find the short lines of a section that could be an unknown heading; best those that stand alone."""
     lines = state.lines
     prose = found.section.kind.block == "prose"
     short = [
@@ -117,7 +117,7 @@ def _check_empty(state: ParseState, found: Sequence[FoundSection]) -> None:
 
 
 def _check_unparsed(state: ParseState, found: FoundSections, unparsed: Sequence[int]) -> None:
-    """Warn of a line behind the title that stands alone over others, as a heading does, and is none that is known."""
+    """Warn of a line below the title that stands alone above others, as an unknown heading does."""
     warned = {warning.line for warning in state.warnings}
     left = set(unparsed)
     top = range(state.spans.get("sponsor", (0, 0))[1] + 1, found.sections[0].heading)

@@ -144,7 +144,7 @@ class _Sides:
         self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
     def read(self, line: _Line) -> tuple[bool, bool]:
-        """Tell whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
+        """Return whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
         running = line.marker is None and (line.indent > _COLUMN_0 or not line.after_blank)
         found = read_subheading(line.text, item=line.marker is not None, running=running)
         before = self.side
@@ -160,7 +160,7 @@ class _Sides:
         return self.side != before, found is not None and found.alone
 
     def doubts(self) -> tuple[Doubt, ...]:
-        """Give every doubt, when all lines are read."""
+        """Return every doubt, when all lines are read."""
         self._settle()
         return tuple(self._doubts)
 

@@ -1,7 +1,7 @@
 """The kinds of sections: what stands under a heading, read into the state of a page and written back from a trial.
 
 A kind knows no heading and no rule of values: it hands lines to the values and grammars, and puts what comes back into
-its field. Lines that are not understood stay in place.
+its field. Lines it does not understand stay in place.
 """
 
 import re
@@ -133,7 +133,7 @@ class Lines:
 class Status:
     """The status, then one line a phase. The block can be empty, and the status can be missing in it."""
 
-    without_phase: str  # the heading that says that there is none
+    without_phase: str  # the heading of a page without phases
     field: ClassVar = "overall_status"
     block: ClassVar[Block] = "lines"
     first: ClassVar = None

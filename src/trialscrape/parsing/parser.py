@@ -3,7 +3,7 @@
     page ─text─▶ text ─lines─▶ lines ─sections─▶ sections ─kinds─▶ state ─checks─▶ warnings ─▶ Trial
 
 Every line that is not blank ends in a field, in known chrome, or in `unparsed`: the kinds mark what they take, and what
-is left is put into `unparsed` here, so nothing is lost because nobody looked.
+is left goes into `unparsed` here, so no line is lost.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def parse_page(page: Page) -> ParsedPage:
             counts before one that it declares, its `url` before the address that it gives itself.
 
     Returns:
-        What it says. What is doubtful is in the `warnings`, what was not understood in `unparsed`.
+        What it says. Doubts are in `warnings`, lines the parser does not understand in `unparsed`.
 
     Raises:
         NotAStudyPage: It is something else, or nothing.
@@ -97,7 +97,7 @@ _EVIDENCE = {
 
 
 def add_matched_id(trial: Trial, match: Match) -> Trial:
-    """Give a record whose page shows no identifier the id that it was matched to by its title, and say so in it."""
+    """Add the id that a page without an identifier was matched to by its title, with a note."""
     evidence = _EVIDENCE.get(match.kind)
     if evidence is None:
         return trial

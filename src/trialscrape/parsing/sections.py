@@ -41,25 +41,25 @@ class Kind(Protocol):
 
     @property
     def field(self) -> str | None:
-        """Its name."""
+        """The name of the field."""
 
     @property
     def block(self) -> Block:
-        """Its shape."""
+        """The shape of the block."""
 
     @property
     def first(self) -> re.Pattern[str] | None:
-        """Its pattern, loosely: enough to tell the line from prose."""
+        """A loose pattern, enough to distinguish the line from prose."""
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether that is no reason to doubt the page."""
+        """Whether an empty block is normal."""
 
     def read(self, state: "ParseState", found: "FoundSection") -> None:
-        """Read the section's lines into the state; leave in place what is not understood."""
+        """Read the section's lines into the state; leave lines it does not understand."""
 
     def write(self, trial: "Trial") -> Iterable[str] | None:
-        """Give the lines under the heading; None where the page of this trial has no such section."""
+        """Return the lines under the heading; None where the page of this trial has no such section."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Section:
         name: Its name.
         kind: What stands in it.
         expected: In which form of the page it is never absent.
-        heading: Its heading; empty where a sentence that begins with a number (`kind.first`) stands in its stead.
+        heading: Its heading; empty where a sentence that begins with a number (`kind.first`) takes its place.
         also: Other spellings of the heading.
         stands_for: The sections that it replaces.
-        excused_for: The codes of study types whose pages may lack it all the same.
+        excused_for: The codes of study types whose pages may lack it.
         once: Whether its heading, right above that of the next section, stands on a page once only.
         of_the_site: Whether no other site has such a heading.
         repeated: Whether the section without a heading begins with the same number.
@@ -173,7 +173,7 @@ def find_sections(lines: Sequence[str], layout: Layout) -> FoundSections:
 
 
 def is_mark(line: str) -> bool:
-    """Tell whether a line is what stands above the sponsor: its first character, or the text of its logo."""
+    """Return whether a line is what stands above the sponsor: its first character, or the text of its logo."""
     return line.endswith(" logo") or len(line) == 1
 
 
@@ -324,7 +324,7 @@ def _repeats_headings(candidates: Sequence[Candidate], place: int) -> bool:
 
 
 def _find_form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> Form:
-    """Tell the form of a page.
+    """Find the form of a page.
 
     A stripped page begins with the first heading, and the next one follows with nothing between. A wordless one has
     headings of several words only.
@@ -338,7 +338,7 @@ def _find_form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout
 
 
 def _find_doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
-    """Find the chosen headings in whose stead a later line, with as much for it, would keep the order as well."""
+    """Find later lines that have the weight of a chosen heading and would keep the order in its place."""
     if len(candidates) == len(chosen):
         return []
     doubtful = []

@@ -198,7 +198,7 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
 
 
 def introduces(text: str) -> bool:
-    """Tell whether a line over a list only leads it in, so that no requirement is lost with it.
+    """Return whether a line over a list only leads it in, so that no requirement is lost with it.
 
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
     (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
@@ -224,7 +224,7 @@ def _is_label(text: str, vocabulary: Collection[str]) -> bool:
 
 
 def _may_be_label(text: str) -> bool:
-    """Tell whether these may be a group's own words: no sentence, and not many."""
+    """Return whether these may be a group's own words: no sentence, and not many."""
     plain = _BRACKET.sub(" ", text)
     words = _WORD.findall(plain)
     return len(words) <= _LONGEST_LABEL and _SENTENCE.isdisjoint(words) and set(".;?!(").isdisjoint(plain)
@@ -310,7 +310,7 @@ def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
 
 
 def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
-    """Tell whether words such as `for both groups` say whom a side is for."""
+    """Return whether words such as `for both groups` say whom a side is for."""
     preposition, words, colon = scope.groups()
     if colon:
         return (has_criteria or preposition == "for") and _DENIAL.isdisjoint(_WORD.findall(words))
@@ -320,7 +320,7 @@ def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
 
 
 def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
-    """Tell whether what stands before a name is a heading's."""
+    """Return whether what stands before a name is a heading's."""
     if _is_label(prefix, _PREFIX_WORDS):
         return True
     leads_list = tail.marked and not tail.rest
@@ -333,7 +333,7 @@ def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
 
 
 def _is_announced(prefix: str, name: re.Match[str], behind: str) -> bool:
-    """Tell whether a sentence leads in a side's list: `Subjects meeting any of the following exclusion criteria`."""
+    """Return whether a sentence leads in a side's list: `Subjects meeting any of the following exclusion criteria`."""
     words = _WORD.findall(prefix)
     denied = not _DENIAL.isdisjoint(words) or (name["side"] == "in" and re.search(r"\bnot\b", behind))
     announced = words[-1:] == ["following"] or (words[-2:-1] == ["following"] and words[-1] in _PREFIX_WORDS)

@@ -56,7 +56,7 @@ class ArchivedPage(NamedTuple):
 
 @dataclass
 class ImportReport:
-    """What an archive brought.
+    """What an import found in an archive.
 
     Attributes:
         new: Pages, or versions of them, that the store did not have.

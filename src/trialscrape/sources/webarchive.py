@@ -58,7 +58,7 @@ def _check_overlap(data: bytes) -> None:
 
 
 def _measure_object(data: bytes, at: int, reference_size: int) -> int:
-    """Get the bytes of one object that grow with its length."""
+    """Return how many bytes of an object grow with its length."""
     kind, length = data[at] >> 4, data[at] & 0xF
     if kind == _INTEGER:
         return 1 << length
