@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from trialscrape.errors import FileError, FileInUseError
 from trialscrape.exports import files
-from trialscrape.exports.files import FileError, FileInUseError, atomic_write
+from trialscrape.exports.files import atomic_write
 
 LINE = b'{"nct_id": "NCT99000001"}\n'
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from trialscrape.errors import ArchiveError, MissingWarcioError, StoreError
-from trialscrape.exports.files import FileError
+from trialscrape.errors import ArchiveError, FileError, MissingWarcioError, StoreError
 from trialscrape.exports.warc import export_warc
 from trialscrape.page import Page
 from trialscrape.sources import warc as warc_module

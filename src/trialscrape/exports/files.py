@@ -10,17 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from trialscrape.errors import TrialscrapeError
+from trialscrape.errors import FileError, FileInUseError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # as the system has them
-
-
-class FileError(TrialscrapeError):
-    """A file cannot be written; the message says why and what to do."""
-
-
-class FileInUseError(FileError):
-    """Another process is writing the file."""
 
 
 @contextmanager
