@@ -55,7 +55,7 @@ class Kind(Protocol):
     def may_be_empty(self) -> bool:
         """Whether an empty block is normal."""
 
-    def read(self, state: "ParseState", found: "FoundSection") -> None:
+    def read(self, state: "ParseState", section: "FoundSection") -> None:
         """Read the section's lines into the state; leave lines it does not understand."""
 
     def write(self, trial: "Trial") -> Iterable[str] | None:
@@ -119,7 +119,7 @@ class Layout:
         self.headless = next(section for section in sections if not section.heading)
         # A gap in the order weighs against a heading: two for each section between that no form of the page leaves out.
         self.gaps = list(accumulate((2 * (section.expected == "both") for section in ranked), initial=0))
-        self.once = {(one.name, two.name) for one, two in pairwise(ranked) if one.once}
+        self.once = {(upper.name, lower.name) for upper, lower in pairwise(ranked) if upper.once}
         self.top = tuple(section.name for section in ranked[:2])
 
 
@@ -178,19 +178,19 @@ def is_mark(line: str) -> bool:
 
 
 def _find_candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
-    rows = list(map(layout.by_heading.get, lines))
+    by_line = list(map(layout.by_heading.get, lines))
     first = layout.headless.kind.first
     numbers = set()
     for index, line in enumerate(lines):
         if first and "0" <= line[:1] <= "9" and (sentence := first.match(line)):
-            rows[index] = layout.headless
+            by_line[index] = layout.headless
             numbers.add(sentence[1])
-    found = [(index, row) for index, row in enumerate(rows) if row]
-    sides = [count_open_sides(lines, index) for index, _ in found]
+    headings = [(index, section) for index, section in enumerate(by_line) if section]
+    sides = [count_open_sides(lines, index) for index, _ in headings]
     spaced = 2 * sides.count(2) >= len(sides)
     weighed = [
-        Candidate(index, row, _weigh(lines, rows, index, side if spaced else 1, numbers))
-        for (index, row), side in zip(found, sides, strict=True)
+        Candidate(index, section, _weigh(lines, by_line, index, side if spaced else 1, numbers))
+        for (index, section), side in zip(headings, sides, strict=True)
     ]
     candidates = [candidate for candidate in weighed if candidate.weight]
     # A page has one heading for two sections or each its own: below the first one, the words of the other are its text.
@@ -209,28 +209,28 @@ def count_open_sides(lines: Sequence[str], index: int) -> int:
 
 
 def _weigh(
-    texts: Sequence[str], rows: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
+    texts: Sequence[str], by_line: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
 ) -> int:
     """Weigh what speaks for a heading, from 0 to 4.
 
     `sides` counts where it stands alone. Of two lines that may be over a number which the page repeats, the one that
     has one of `numbers` below it is the heading.
     """
-    section = rows[index]
+    section = by_line[index]
     if section is None:
         return 0
     kind = section.kind
     if kind.block == "prose" or not section.heading:
         return sides * (len(section.stands_for) or 1)
     following = _find_next_line(texts, index)
-    if following is None or rows[following]:
+    if following is None or by_line[following]:
         return 2 + (kind.block == "nothing")
     if kind.first and kind.first.fullmatch(texts[following]):
         differs = section.repeated and numbers and texts[following].split(" ")[0] not in numbers
         return 2 if differs else 3
     if kind.block == "line":
         behind = _find_next_line(texts, following)
-        return sides if behind is None or rows[behind] else 0
+        return sides if behind is None or by_line[behind] else 0
     return sides if kind.first is None else sides // 2
 
 

@@ -189,12 +189,12 @@ _ADDRESS = re.compile(r"://|www\.|@")
 def _refuse_encoded(source: str, text: str) -> None:
     """Refuse a page that is still encoded for a mail or an address, at least in part: its record would be corrupt."""
     if "=" in source and _is_quoted_printable(source, text):
-        found = "quoted-printable text, as it stands inside an .mhtml file or a mail"
+        kind = "quoted-printable text, as it stands inside an .mhtml file or a mail"
     elif _PERCENT.search(text) and _is_percent_encoded(text):
-        found = "percent-encoded text, as it stands in an address or a script"
+        kind = "percent-encoded text, as it stands in an address or a script"
     else:
         return
-    raise NotAStudyPage(f"{EXPECTED}; this looks like {found}; {SAVE_AGAIN}")
+    raise NotAStudyPage(f"{EXPECTED}; this looks like {kind}; {SAVE_AGAIN}")
 
 
 def _is_quoted_printable(source: str, text: str) -> bool:

@@ -128,8 +128,8 @@ def read_warc(
                 if page := _read_record(record, study_path, report):
                     yield page
         except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
-            found = " ".join(str(error).split())[:200]
-            report.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
+            reason = " ".join(str(error).split())[:200]
+            report.faults.append(f"expected WARC records, found: {reason}{_NO_MORE}")
             return
         if record is None:
             report.faults.append("expected WARC records, found none")
