@@ -85,7 +85,7 @@ def children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def format_row(page: str | bytes) -> str:
+def json_line(page: str | bytes) -> str:
     """What is measured: a page to its JSON line."""
     return trialscrape.parse(page).model_dump_json()
 
@@ -100,7 +100,7 @@ def text_pages() -> Iterator[Figure]:
     for shape, page in SHAPES.items():
         text = decode(Page(page)).text
         line = trialscrape.parse(text).model_dump_json()
-        ours, reading = timings(partial(format_row, text), partial(Trial.model_validate_json, line))
+        ours, reading = timings(partial(json_line, text), partial(Trial.model_validate_json, line))
         yield ratio(f"{shape}: page text to JSON line / re-reading the line", ours, reading, 6.0)
 
 
@@ -109,7 +109,7 @@ def html_pages() -> Iterator[Figure]:
     for shape, page in SHAPES.items():
         text = page.decode()
         ours, tree, soup, extract = timings(
-            partial(format_row, page),
+            partial(json_line, page),
             partial(lxml.html.fromstring, page),
             partial(soup_text, text),
             partial(trafilatura.extract, text),

@@ -33,7 +33,14 @@ FAST = {
         "scraping/test_candidates",
         "scraping/test_matching",
     ),
-    *("exports/test_files", "store/test_slug_index", "test_addresses", "test_settings", "test_vocabulary"),
+    *(
+        "exports/test_files",
+        "exports/test_formats",
+        "store/test_slug_index",
+        "test_addresses",
+        "test_settings",
+        "test_vocabulary",
+    ),
 }
 """The modules that `make check` runs."""
 

@@ -1,6 +1,6 @@
 """Read mutated pages until the time is up, and judge each: `python tests/fuzz.py --seconds 60`.
 
-The corpus is `fixtures/`. A page gives a record or one of our own errors. The record accounts for every line that is
+The corpus is `fixtures/`. A page gives a record or a page error. The record accounts for every line that is
 not blank, is the same the second time, and reads its own JSON back. The first input that fails is written to `output/`,
 and the exit code is 1.
 """
@@ -61,7 +61,7 @@ def mutate(random: Random) -> bytes:
 
 
 def judge(page: bytes) -> str:
-    """Read a page and check what is promised of every page; give its outcome.
+    """Read a page and check what is promised of every page; return its outcome.
 
     Raises:
         AssertionError: A promise is broken.
@@ -83,7 +83,7 @@ def judge(page: bytes) -> str:
 
 
 def main() -> None:
-    """Fuzz for the seconds asked for, and print how many inputs had which outcome."""
+    """Fuzz for the requested time, and print how many inputs had which outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
@@ -95,7 +95,7 @@ def main() -> None:
         page = mutate(random)
         try:
             outcomes[judge(page)] += 1
-        except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
+        except Exception as error:  # noqa: BLE001  any error is a finding
             failed = ROOT / "output" / "fuzz-failure.bin"
             failed.write_bytes(page)
             sys.exit(f"seed {options.seed}, input {outcomes.total() + 1:,}: {error!r}; the input is in {failed.name}")

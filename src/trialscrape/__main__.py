@@ -1,4 +1,4 @@
-"""The command's door: `trialscrape` and `python -m trialscrape`."""
+"""The entry point: `trialscrape` and `python -m trialscrape`."""
 
 import io
 import os
@@ -14,19 +14,20 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        # Before a command began; from then on it says itself how to go on.
-        print("stopped", file=sys.stderr)  # noqa: T201  this is the command's talk
+        # Before a command began; a running command reports this itself and says how to resume.
+        print("stopped", file=sys.stderr)  # noqa: T201  a message of the command
         sys.exit(130)
     except OSError as error:
-        # What is left in the buffer, Python would try to write again, and end with a message and exit code of its own.
+        # Python would write the rest of the buffer again, and end with its own message and exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
-            print(f"expected to write, found: {error}", file=sys.stderr)  # noqa: T201  as above
+            reason = (error.strerror or str(error)).lower()
+            print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
         sys.exit(1)
 
 
 def _prepare_streams() -> None:
-    """Let stdout take any text, and no file of ours the number of a stream that the caller closed.
+    """Let stdout take any text, and keep files from getting the number of a stream that the caller closed.
 
     A closed stdin reads as empty, a closed stdout fails when written to, a closed stderr swallows the messages.
     """
@@ -39,13 +40,13 @@ def _prepare_streams() -> None:
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Text for a person on a terminal of few characters; records are written as bytes, always in UTF-8.
+        # Readable text on a terminal with few characters; records are written as bytes, always in UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run_command() -> None:
     if sys.argv[1:] == ["--version"]:
-        # Before anything is imported: a version is asked for often, and by machines.
+        # Before any import: scripts ask for the version often.
         from trialscrape import __version__  # noqa: PLC0415
 
         print(f"trialscrape {__version__}")  # noqa: T201  as above
@@ -54,7 +55,7 @@ def _run_command() -> None:
 
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
-        # Imports catch a KeyboardInterrupt, and raise what nobody understands.
+        # Some imports catch a KeyboardInterrupt and raise another error.
         signal.signal(signal.SIGINT, _stop_at_once)
     from trialscrape.cli.app import app  # noqa: PLC0415
 

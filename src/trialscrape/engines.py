@@ -1,4 +1,4 @@
-"""Pages to results: one result a page, its record or why there is none. Never an exception, so the run goes on."""
+"""Pages to results: one result a page, its record or why there is none. Never an exception, so the run continues."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ def parse(
         content_type: The HTTP header that came with it; its charset counts before one that the page declares.
 
     Returns:
-        The record. What is doubtful is in its `warnings`, what was not understood in `unparsed`.
+        The record. Doubts are in its `warnings`, lines the parser does not understand in `unparsed`.
 
     Raises:
         NotAStudyPage: It is something else, or nothing.
@@ -60,7 +60,7 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
     Args:
         paths: Files, folders (read recursively, without what `sources.Files` skips), stores, and `-` for stdin.
         strict: Reject a page that has warnings or unparsed lines.
-        spans: Give `TracedTrial` records.
+        spans: Return `TracedTrial` records.
 
     Yields:
         One result per page, in the order of the paths and, in a folder, of the names.
@@ -89,7 +89,7 @@ def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageR
             _reject_doubt(trial)
     except PageError as error:
         return _make_failure(file, error)
-    except Exception as error:  # noqa: BLE001  a fault of ours must not cost the user the other pages; it is reported
+    except Exception as error:  # noqa: BLE001  a bug must not cost the user the other pages; it is reported
         message = f"trialscrape failed on this page, please report it: {error!r}"
         return PageResult(file, Outcome.INTERNAL_ERROR, message)
     return PageResult(file, Outcome.OK, trial=trial, lines=parsed.filled)

@@ -13,6 +13,8 @@
     ├── UnknownFormat         a name or an ending that no format of records has
     ├── Stopped               the fetcher was stopped or closed
     ├── StoreError            the store cannot be opened, read or written
+    ├── FileError             a file cannot be written
+    │   └── FileInUseError    another process is writing it
     ├── IdFileError           a file of ids cannot be read
     ├── ArchiveError          a WARC file cannot be read
     └── MissingWarcioError    the optional part for WARC is not installed
@@ -76,7 +78,7 @@ class TooLarge(PageError):
 
 
 class Rejected(PageError):
-    """The page was read, but not without doubt, and strict reading was asked for."""
+    """The page has warnings or unparsed lines, and strict reading was requested."""
 
     outcome = "rejected"
 
@@ -99,6 +101,14 @@ class Stopped(TrialscrapeError):
 
 class StoreError(TrialscrapeError):
     """The store cannot be opened, read or written; the message says why and what to do."""
+
+
+class FileError(TrialscrapeError):
+    """A file cannot be written; the message says why and what to do."""
+
+
+class FileInUseError(FileError):
+    """Another process is writing the file."""
 
 
 class IdFileError(TrialscrapeError):

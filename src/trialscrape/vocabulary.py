@@ -1,6 +1,6 @@
 """The closed vocabularies: what a page prints, and the registry's code for it.
 
-Codes are the enumerations of the ClinicalTrials.gov API v2. Labels are those met on real pages and, in `NOT_SEEN`, the
+Codes are the enumerations of the ClinicalTrials.gov API v2. Labels are those seen on real pages and, in `NOT_SEEN`, the
 registry's own wording of what no page has shown yet. A label that is not here is unknown: it keeps its words, gets no
 code, and is reported. Adding one is one line.
 """

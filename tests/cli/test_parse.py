@@ -1,8 +1,9 @@
-"""The commands as a person uses them: real files, real pipes, real processes."""
+"""The commands as a user runs them: real files, real pipes, real processes."""
 
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_a_mistyped_path_leaves_the_output_as_it_is(command: str, folder: Path, 
     paths = [tmp_path / "pagse"] if command == "show" else [folder, tmp_path / "pagse"]
     done = run(command, *paths, *(["-o", str(output)] if command == "parse" else []))
     assert (done.returncode, done.stdout, output.read_text()) == (2, "", "2,000 records")
-    assert "found no file or folder" in done.stderr
+    assert "there is no file or folder" in done.stderr
     assert [path.name for path in tmp_path.iterdir() if "good" in path.name] == ["good.jsonl"]
 
 
@@ -100,9 +101,16 @@ def test_stdin_and_stdout() -> None:
     assert Trial.model_validate_json(done.stdout) == trialscrape.parse(PAGE, file="-")
 
 
-def test_one_json_array(folder: Path) -> None:
-    records = json.loads(run("parse", folder, "--format", "json").stdout)
+@pytest.mark.parametrize(
+    "options", [["--format", "json"], ["-o", "trials.json"], ["--format", "json", "-o", "trials.txt"]]
+)
+def test_one_json_array(options: list[str], folder: Path, tmp_path: Path) -> None:
+    done = run("parse", folder, *options, cwd=tmp_path)
+    records = json.loads((tmp_path / options[-1]).read_text() if "-o" in options else done.stdout)
     assert [record["nct_id"] for record in records] == ["NCT99000100", "NCT99000100", "NCT99000101"]
+
+
+def test_no_record_is_an_empty_array() -> None:
     assert json.loads(run("parse", "-", "--format", "json", stdin=b"nothing").stdout) == []
 
 
@@ -127,10 +135,10 @@ def test_strict_rejects_a_doubtful_page() -> None:
     assert run("parse", "-", "--strict", stdin=PAGE.encode()).returncode == 0
 
 
-def test_nothing_to_read_is_told(tmp_path: Path) -> None:
+def test_nothing_to_read_is_reported(tmp_path: Path) -> None:
     done = run("parse", tmp_path)
     assert done.returncode == 1
-    assert f"{tmp_path}: unreadable: expected a folder that can be read and has files in it\n" in done.stderr
+    assert f"{tmp_path}: unreadable: cannot read the folder, or it has no pages\n" in done.stderr
     assert run("parse", "-").stderr.startswith("-: not_a_study_page: expected a study page, with headings")
 
 
@@ -138,27 +146,27 @@ def test_nothing_to_read_is_told(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["parse"], "Missing argument"),
-        (["parse", "-", "--format", "xml"], "Invalid value"),
-        (["parse", "-", "-o", "no/such/folder/x.jsonl"], "expected a file in an existing folder"),
-        (["parse", "-", "-o", "."], "expected a file in an existing folder"),
-        (["show", "."], "expected one page, found the folder"),
+        (["parse", "-", "--format", "nope"], "there is no format 'nope'; choose from jsonl, json"),
+        (["parse", "-", "-o", "trials.txt"], "trials.txt by its name: end it in .jsonl or .json, or add --format"),
+        (["parse", "-", "-o", "no/x.jsonl"], "cannot write no/x.jsonl: there is no folder no"),
+        (["parse", "-", "-o", "."], "cannot write .: it is not a regular file"),
+        (["show", "."], ". is a folder; name one page"),
         (["pars"], "No such command"),
         (["parse", "--nope"], "No such option"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
     done = run(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
 
 
 def test_more_failures_than_one_wants_to_read_are_counted(tmp_path: Path) -> None:
     for number in range(25):
         (tmp_path / str(number)).touch()
-    told = run("parse", tmp_path).stderr.splitlines()
-    assert len(told) == 22
-    assert told[-2:] == ["… and 5 more that failed", "25 pages, 0 ok, 25 failed, 0 warnings, 0 unparsed lines"]
+    shown = run("parse", tmp_path).stderr.splitlines()
+    assert len(shown) == 22
+    assert shown[-2:] == ["… and 5 more that failed", "25 pages, 0 ok, 25 failed, 0 warnings, 0 unparsed lines"]
 
 
 def test_check_is_quiet_about_a_known_page() -> None:
@@ -178,12 +186,14 @@ def test_check_says_which_heading_was_renamed(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("no page")
     done = run("check", ".", cwd=tmp_path)
     assert done.returncode == 1
-    told = done.stdout.splitlines()
-    assert told[0] == "pages   3: 2 read, 1 failed"
-    assert "unparsed  ./a.txt:60: Age range" in told
-    assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in told
-    assert "warning 1 x unknown_label: expected a known label, found 'Paused'; it is kept as it is (./b.txt:13)" in told
-    assert "  ages                 1 of 2" in told
+    lines = done.stdout.splitlines()
+    assert lines[0] == "pages   3: 2 read, 1 failed"
+    assert "unparsed  ./a.txt:60: Age range" in lines
+    assert "warning 1 x unknown_heading: expected a known heading or none, found 'Age range' (./a.txt:60)" in lines
+    assert (
+        "warning 1 x unknown_label: expected a known label, found 'Paused'; it is kept as it is (./b.txt:13)" in lines
+    )
+    assert "  ages                 1 of 2" in lines
 
 
 def test_a_folder_of_saved_pages_needs_no_tidying(tmp_path: Path) -> None:
@@ -249,7 +259,7 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
 def test_unreadable_things(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     done = run("parse", tmp_path / "pipe")
-    assert "unreadable: expected a file, found a device, socket or pipe" in done.stderr
+    assert "unreadable: cannot read a device, socket or pipe" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_crash(tmp_path: Path) -> None:
@@ -275,9 +285,9 @@ def test_ctrl_c_leaves_what_was_written_under_another_name(tmp_path: Path) -> No
     while not (tmp_path / "trials.jsonl.part").exists():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
+    _, shown = process.communicate()
     assert process.returncode == 130
-    assert told.decode() == (
+    assert shown.decode() == (
         f"stopped; what was written is in {tmp_path}/trials.jsonl.part, the same command starts over\n"
     )
     assert not (tmp_path / "trials.jsonl").exists()
@@ -297,7 +307,7 @@ def test_schema_describes_the_record() -> None:
     assert "spans" in json.loads(run("schema", "--spans").stdout)["properties"]
 
 
-def test_a_fault_of_ours_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_costs_one_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "trialscrape.engines.parse_page", lambda page: 1 / 0 if "b.txt" in page.file else parse_page(page)
     )
@@ -330,7 +340,7 @@ def test_what_is_no_file_is_not_replaced(output: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     done = run("parse", "-", "-o", output, stdin=PAGE.encode(), cwd=tmp_path)
     assert done.returncode == 2
-    assert "expected a file in an existing folder" in done.stderr
+    assert f"cannot write {output}: it is not a" in done.stderr
     assert not (tmp_path / output).is_file()
 
 

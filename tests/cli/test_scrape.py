@@ -133,8 +133,8 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no ids in a file": (["-i", "-"], {}, "expected NCT ids, or -i with a file that has some; found none"),
     "no such file": (["-i", "nope.txt"], {}, "cannot read nope.txt: No such file or directory"),
     "no text": (["-i", sys.executable], {}, "save the file as UTF-8"),
-    "no folder": ([IDS[0], "-o", "nope/trials.jsonl"], {}, "expected a file in an existing folder, found"),
-    "not a file": ([IDS[0], "-o", "/dev/full"], {}, "expected a file in an existing folder, found /dev/full"),
+    "no folder": ([IDS[0], "-o", "nope/trials.jsonl"], {}, "cannot write nope/trials.jsonl: there is no folder"),
+    "not a file": ([IDS[0], "-o", "/dev/full"], {}, "cannot write /dev/full: it is not a regular file"),
     "rate of 0": ([IDS[0], "--rate", "0"], {}, "setting rate: expected a number above 0, found '0.0'"),
     "rate in words": ([IDS[0], "--rate", "fast"], {}, "Invalid value for '--rate': "),
     "age": ([IDS[0], "--max-age", "7w"], {}, "expected an age as 7d, 12h, 30m or 0, found '7w'"),
@@ -308,7 +308,7 @@ def test_a_full_stdout_is_reported_and_nothing_is_fetched_twice(run: Runner) -> 
             check=False,
         )
     assert process.returncode == 1
-    assert process.stderr.decode() == "expected to write, found: [Errno 28] No space left on device\n"
+    assert process.stderr.decode() == "cannot write output: no space left on device\n"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still that of the first process.
     assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from trialscrape.errors import FileError, FileInUseError
 from trialscrape.exports import files
-from trialscrape.exports.files import FileError, FileInUseError, atomic_write
+from trialscrape.exports.files import atomic_write
 
 LINE = b'{"nct_id": "NCT99000001"}\n'
 
@@ -187,7 +188,9 @@ def test_a_link_that_comes_between_looking_and_opening_is_not_followed(
 
 
 @pytest.mark.parametrize(("make", "reason"), [(Path.mkdir, "is a directory"), (None, "no such file or directory")])
-def test_a_part_that_cannot_be_opened_is_told(tmp_path: Path, make: Callable[[Path], None] | None, reason: str) -> None:
+def test_a_part_that_does_not_open_is_reported(
+    tmp_path: Path, make: Callable[[Path], None] | None, reason: str
+) -> None:
     path = tmp_path / ("trials.jsonl" if make else "none/trials.jsonl")
     part = path.with_name("trials.jsonl.part")
     if make:
@@ -216,7 +219,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("module", "call", "number"), FAULTS)
-def test_a_fault_leaves_the_former_file_and_is_told(
+def test_a_fault_leaves_the_former_file_and_is_reported(
     path: Path, module: object, call: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.write_bytes(b"former")
@@ -230,7 +233,7 @@ def test_a_fault_leaves_the_former_file_and_is_told(
     assert path.read_bytes() == LINE
 
 
-def test_a_folder_that_cannot_be_written_to_the_disk_is_told_unless_its_file_system_has_no_such_thing(
+def test_a_folder_that_cannot_be_written_to_the_disk_is_reported_unless_its_file_system_has_no_such_thing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in (errno.EIO, errno.EINVAL):
@@ -253,7 +256,7 @@ def test_a_folder_that_cannot_be_written_to_the_disk_is_told_unless_its_file_sys
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_told_in_the_line_that_meets_it(path: Path) -> None:
+def test_a_full_disk_is_reported_in_the_line_that_meets_it(path: Path) -> None:
     with (
         pytest.raises(FileError, match=f"cannot write {path}: no space left on device"),
         files._Output(os.open("/dev/full", os.O_WRONLY), path) as stream,  # noqa: SLF001

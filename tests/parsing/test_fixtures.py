@@ -42,7 +42,7 @@ unlisted_treatment unreadable_line"""
 
 
 def printed(file: str) -> str:
-    """Get the text of a good page without the parser: for HTML, what the extractor of the text pages prints."""
+    """Return the text of a good page without the parser: for HTML, what the extractor of the text pages prints."""
     data = (FIXTURES / "pages" / file).read_bytes()
     data = gzip.decompress(data) if file.endswith(".gz") else data
     if file.endswith(".mhtml"):
@@ -58,7 +58,7 @@ def printed(file: str) -> str:
 
 
 def numbered(text: str) -> list[tuple[int, str]]:
-    """Give the non-blank lines of a text with their numbers, as the style guide normalizes them."""
+    """Return the non-blank lines of a text with their numbers, as the style guide normalizes them."""
     plain = normalize("NFC", re.sub("[\t\u00a0]", " ", text.replace("\r\n", "\n")))
     return [(number, line.strip(" ")) for number, line in enumerate(plain.split("\n"), 1) if line.strip(" ")]
 
@@ -143,7 +143,7 @@ def test_the_fixtures_show_every_label_warning_heading_and_kind_of_outcome() -> 
 
 
 def labels(record: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Give every term of a record: its registry enumeration, label and code."""
+    """Return every term of a record: its registry enumeration, label and code."""
     design = record["design"] or {}
     treatments = [*record["interventions"], *(given for arm in record["arms"] for given in arm["interventions"])]
     for enumeration, terms in {
@@ -242,7 +242,7 @@ def test_a_real_page_says_what_a_reader_sees(file: str) -> None:
 
 
 def facts(trial: trialscrape.Trial) -> dict[str, Any]:
-    """Give what REAL_FACTS tells of a page, in short forms."""
+    """Return what REAL_FACTS tells of a page, in short forms."""
     age, design, sides = trial.ages, trial.design, trial.eligibility
     return {
         "nct_id": trial.nct_id,
@@ -317,7 +317,7 @@ LAYOUT_UNPARSED = {
 
 
 def layout_text(file: Path) -> str:
-    """Give the text of a masked layout: its remarks are no part of it, and its `<…>` are no tags."""
+    """Return the text of a masked layout: its remarks are no part of it, and its `<…>` are no tags."""
     lines = [line for line in file.read_text(encoding="utf-8").split("\n") if not line.startswith("# ")]
     return "\n".join(lines).replace("<", "‹")
 

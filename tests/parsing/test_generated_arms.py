@@ -28,7 +28,7 @@ def shape(reading: arms.ParsedArms) -> list[Shape]:
 
 
 def warns(block: Block, reading: arms.ParsedArms) -> bool:
-    """Tell whether the record of this block would hold a warning, or lines that nobody read."""
+    """Return whether the record of this block would hold a warning, or lines that nobody read."""
     count = len(reading.arms)
     differs = block.groups is not None and (count > block.groups or (block.complete and count < block.groups))
     left = reading.left or reading.used < len(block.lines)

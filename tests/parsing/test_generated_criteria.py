@@ -39,7 +39,7 @@ def wrong(built: Built, parsed: ParsedCriteria) -> list[str]:
 
 
 def lost(built: Built, parsed: ParsedCriteria) -> bool:
-    """Tell whether a line is missing, or two of a side are not in their order."""
+    """Return whether a line is missing, or two of a side are not in their order."""
     lines = [MARKER.sub("", line) for line in built.lines if line and line != "<!-- -->"]
     sides = [[line for node in nodes for line in node.text.split("\n") if line] for nodes in by_side(parsed).values()]
     in_order = all(all(line in rest for line in side) for side in sides for rest in [iter(lines)])

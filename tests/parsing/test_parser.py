@@ -1,4 +1,4 @@
-"""A page to its record: what is doubtful is told, and nothing is lost."""
+"""A page to its record: doubts are reported, and nothing is lost."""
 
 import copy
 import hashlib
@@ -10,7 +10,7 @@ from support.page import PAGE, with_
 from trialscrape.records import Term
 
 
-def told(page: str) -> list[tuple[str, int | None, str]]:
+def list_warnings(page: str) -> list[tuple[str, int | None, str]]:
     return [(each.code, each.line, each.message) for each in trialscrape.parse(page).warnings]
 
 
@@ -107,12 +107,12 @@ def test_how_a_visitor_came_is_no_part_of_the_address() -> None:
     ],
 )
 def test_one_doubt_gives_one_warning(old: str, new: str, code: str, message: str) -> None:
-    assert [(found, text) for found, _, text in told(with_((old, new)))] == [(code, message)]
+    assert [(found, text) for found, _, text in list_warnings(with_((old, new)))] == [(code, message)]
 
 
 def test_a_warning_names_its_line() -> None:
-    assert told(with_(("Enrolling", "Paused")))[0][1] == line_of("Enrolling")
-    assert told(with_(("18 to 65 years old", "Any age")))[0][1] == line_of("18 to 65 years old")
+    assert list_warnings(with_(("Enrolling", "Paused")))[0][1] == line_of("Enrolling")
+    assert list_warnings(with_(("18 to 65 years old", "Any age")))[0][1] == line_of("18 to 65 years old")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_warning_names_its_line() -> None:
     ],
 )
 def test_a_renamed_heading_is_told(heading: str, renamed: str, warnings: list[object]) -> None:
-    assert told(with_((f"\n{heading}\n", f"\n{renamed}\n"))) == warnings
+    assert list_warnings(with_((f"\n{heading}\n", f"\n{renamed}\n"))) == warnings
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_renamed_heading_is_told(heading: str, renamed: str, warnings: list[ob
     ],
 )
 def test_what_is_missing_is_told_where_it_is_strange(changes: list[tuple[str, str]], missing: list[str]) -> None:
-    warnings = told(with_(*changes))
+    warnings = list_warnings(with_(*changes))
     assert [text.split("'")[1] for code, _, text in warnings if code == "missing_section"] == missing
 
 
@@ -209,7 +209,7 @@ def test_a_page_without_its_top_gives_what_is_there() -> None:
 
 
 def facts(trial: trialscrape.Trial) -> dict[str, object]:
-    """Give what a record says of the study, without where it came from."""
+    """Return what a record says of the study, without where it came from."""
     return trial.model_dump(exclude={"source"})
 
 
@@ -316,11 +316,11 @@ def test_a_heading_over_nothing_is_told(heading: str) -> None:
     start = PAGE.index(f"\n{heading}\n\n") + len(heading) + 3
     end = PAGE.index("\n\n", start) if heading != "About" else PAGE.index("Full description") - 2
     message = f"expected something under {heading!r}, found nothing"
-    assert ("empty_section", line_of(heading), message) in told(PAGE[:start] + PAGE[end:])
+    assert ("empty_section", line_of(heading), message) in list_warnings(PAGE[:start] + PAGE[end:])
 
 
 def test_identifiers_and_the_status_may_be_empty() -> None:
-    assert told(with_(("NCT99000100\nIAM-7 (Other Identifier)\n", ""), ("Enrolling\nPhase 2\n", ""))) == []
+    assert list_warnings(with_(("NCT99000100\nIAM-7 (Other Identifier)\n", ""), ("Enrolling\nPhase 2\n", ""))) == []
 
 
 def test_what_stands_between_the_sponsor_and_the_first_heading_is_told() -> None:
@@ -375,12 +375,12 @@ def with_arms(arms: str, groups: str = "2 patient groups") -> str:
 )
 def test_an_arm_type_agrees_with_the_sentence(kind: str, groups: str) -> None:
     page = with_(("Active Comparator group", f"{kind} group"), ("2 patient groups", groups))
-    assert told(page) == []
+    assert list_warnings(page) == []
 
 
 def test_a_type_that_nobody_has_met_may_be_the_placebo_group() -> None:
     page = with_(("Active Comparator", "Quiet"), ("2 patient groups", "2 patient groups, including a placebo group"))
-    assert [code for code, _, _ in told(page)] == ["unknown_label"]
+    assert [code for code, _, _ in list_warnings(page)] == ["unknown_label"]
 
 
 def test_arms_without_types_say_nothing_of_a_placebo_group() -> None:
@@ -390,16 +390,16 @@ def test_arms_without_types_say_nothing_of_a_placebo_group() -> None:
         ("Office\nActive Comparator group\n", "Office\n"),
         ("2 patient groups", "2 patient groups, including a placebo group"),
     )
-    assert told(page) == []
+    assert list_warnings(page) == []
     assert [arm.label for arm in trialscrape.parse(page).arms] == ["Forest", "Office"]
 
 
 def test_a_cut_page_may_show_fewer_arms_than_it_says_and_not_more() -> None:
     page = with_(("2 patient groups", "2 patient groups, including a placebo group"))
     cut = page[: page.index("Office\n")]
-    assert [code for code, _, _ in told(cut)] == ["cut_page"]
+    assert [code for code, _, _ in list_warnings(cut)] == ["cut_page"]
     more = page[: page.index("\n\nTrial documents")].replace("2 patient groups", "1 patient group")
-    assert "groups_differ" in [code for code, _, _ in told(more)]
+    assert "groups_differ" in [code for code, _, _ in list_warnings(more)]
 
 
 def test_a_type_line_under_a_description_begins_the_next_arm() -> None:

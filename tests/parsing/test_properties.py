@@ -1,4 +1,4 @@
-"""Any input gives a record or an error of ours, and no line is lost."""
+"""Any input gives a record or a page error, and no line is lost."""
 
 import gzip
 import re

@@ -141,7 +141,7 @@ class Dice:
         self._state = seed * 2 + 1
 
     def below(self, limit: int) -> int:
-        """Give a number from 0 to below the limit."""
+        """Return a number from 0 to below the limit."""
         self._state = (self._state * 6364136223846793005 + 1442695040888963407) % 2**64
         return (self._state >> 33) % limit
 
@@ -150,7 +150,7 @@ class Dice:
         return options[self.below(len(options))]
 
     def chance(self, percent: int) -> bool:
-        """Tell whether something happens that does so this often."""
+        """Return whether something happens that does so this often."""
         return self.below(100) < percent
 
 

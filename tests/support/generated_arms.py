@@ -84,7 +84,7 @@ class Block:
         return self.groups < len(shapes(self.lines))
 
     def truths(self) -> list[list[Shape]]:
-        """Give the right readings: of a cut block, the last line or a name at the end may be left out."""
+        """Return the right readings: of a cut block, the last line or a name at the end may be left out."""
         whole = shapes(self.lines)
         if self.complete:
             return [whole]
@@ -94,7 +94,7 @@ class Block:
 
 
 def shapes(lines: tuple[Line, ...]) -> list[Shape]:
-    """Give the arms as tuples."""
+    """Return the arms as tuples."""
     arms = []
     for _, group in groupby(lines, key=lambda line: line.arm):
         by_place: dict[str, list[str]] = {"name": [], "type": [], "prose": [], "item": [], "label": []}
@@ -171,7 +171,7 @@ def _items(random: Random, trait: str) -> list[str]:
 
 
 def possible_counts(texts: list[str], *, observational: bool) -> dict[int, int]:
-    """Give, for each number of arms, how many ways there are to read the lines, found by trying every one."""
+    """Return, for each number of arms, how many ways there are to read the lines, found by trying every one."""
 
     @cache
     def ways(start: int) -> tuple[tuple[int, int], ...]:
@@ -188,7 +188,7 @@ def possible_counts(texts: list[str], *, observational: bool) -> dict[int, int]:
 
 
 def is_arm(texts: tuple[str, ...], *, observational: bool) -> bool:
-    """Tell whether these lines are one arm by the rules of the page."""
+    """Return whether these lines are one arm by the rules of the page."""
     name, *rest = texts
     if name in LABELS or any(rest.count(label) > 1 for label in LABELS):
         return False

@@ -130,7 +130,7 @@ Find clinical trialsTrials by location
 
 
 def with_(*changes: tuple[str, str]) -> str:
-    """Give the page with each old text replaced by the new one; the old text must be there."""
+    """Return the page with each old text replaced by the new one; the old text must be there."""
     page = PAGE
     for old, new in changes:
         assert old in page, old

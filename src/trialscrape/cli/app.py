@@ -1,4 +1,4 @@
-"""The commands: records to stdout or a file, talk to stderr, and the exit code is the result.
+"""The commands: records to stdout or a file, messages to stderr, and the exit code is the result.
 
 0 all well, 1 some pages failed or `check` has an alarm, 2 wrong usage, 130 stopped by Ctrl-C.
 """

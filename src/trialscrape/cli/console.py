@@ -1,4 +1,4 @@
-"""Talk to a person: on stderr, with no control character of a page in it, and a bar only where somebody looks."""
+"""Messages and progress on stderr: control characters are escaped, and the bar shows only on a terminal."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ _SUSPECT = re.compile(r"[^\n\x20-\x7e]")
 
 
 def escape_controls(text: str) -> str:
-    """Write out what a terminal would obey or hide: control characters, bidi marks, and other unprintable ones."""
+    """Escape what a terminal would obey or hide: control characters, bidi marks and other unprintable characters."""
     return _SUSPECT.sub(lambda match: _visible(match[0]), text)
 
 
@@ -28,31 +28,31 @@ def _visible(character: str) -> str:
 
 
 @contextmanager
-def report_errors(how_to_go_on: str = "") -> Iterator[None]:
-    """Tell what ended a command early: an error of ours in one line, Ctrl-C with how to go on."""
+def report_errors(how_to_resume: str = "") -> Iterator[None]:
+    """Report what ended a command early: one line for an error, and for Ctrl-C how to resume."""
     try:
         yield
     except TrialscrapeError as error:
         echo_error(str(error))
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        echo_error(f"stopped; {how_to_go_on}" if how_to_go_on else "stopped")
+        echo_error(f"stopped; {how_to_resume}" if how_to_resume else "stopped")
         raise typer.Exit(130) from None
 
 
 def echo_error(message: str) -> None:
-    """Say a line on stderr."""
+    """Print a message to stderr."""
     print(escape_controls(message), file=sys.stderr)
 
 
 def usage_error(message: str) -> NoReturn:
-    """End the command as used wrongly, with exit code 2."""
+    """End the command with a usage error, exit code 2."""
     raise typer.BadParameter(escape_controls(message))
 
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """Give a progress display that shows only on a terminal, and is gone at the end."""
+    """Yield a progress display that shows only on a terminal and disappears at the end."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""One record for a person."""
+"""One record, laid out for a terminal."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ from trialscrape.records import Arm, Criterion, Term, Trial
 
 
 def display(trial: Trial) -> RenderableType:
-    """Lay a record out for the terminal."""
+    """Lay out a record."""
     head = Text(escape_controls(trial.title or "no title"), style="bold")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)

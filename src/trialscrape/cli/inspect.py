@@ -16,7 +16,7 @@ from trialscrape.records import TracedTrial, Trial
 
 
 def check(paths: Paths) -> None:
-    """Tell how much of the pages is understood, what is unknown, and which fields are filled how often.
+    """Report how many lines of the pages are parsed, what is unknown, and how often each field is filled.
 
     Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
     """
@@ -30,10 +30,10 @@ def check(paths: Paths) -> None:
 
 
 def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved page, or - for stdin.")]) -> None:
-    """Show one record for a person."""
+    """Show one record in a readable layout."""
     find_files([path])
     if Path(path).is_dir():
-        usage_error(f"expected one page, found the folder {path}")
+        usage_error(f"{path} is a folder; name one page")
     result = next(map_pages(read_page, [path]))
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")

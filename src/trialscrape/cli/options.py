@@ -22,12 +22,14 @@ Paths = Annotated[
 
 
 def check_output(path: Path | None) -> Path | None:
-    """Refuse what cannot be replaced by a file of ours; give the path behind a link, or None for `-`."""
+    """Refuse an output that is not a file; return the path behind a link, or None for `-`."""
     if path is None or path == Path("-"):
         return None
     path = path.resolve() if path.is_symlink() else path
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        usage_error(f"expected a file in an existing folder, found {path}")
+    if not path.parent.is_dir():
+        usage_error(f"cannot write {path}: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        usage_error(f"cannot write {path}: it is not a regular file")
     return path
 
 
@@ -55,10 +57,11 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     """Find the files to read, without those that this run writes; a mistyped path ends the command before it begins."""
     missing = [path for path in paths if path != STDIN and not os.path.lexists(path)]
     if missing:
-        usage_error(f"found no file or folder {', '.join(missing)}")
+        usage_error(f"there is no file or folder {', '.join(missing)}")
     outputs = [path.resolve() for path in written if path]
-    if any(Path(path).resolve() in outputs for path in paths if path != STDIN):
-        usage_error("expected other files to write than to read, found one that is both")
+    for path in paths:
+        if path != STDIN and Path(path).resolve() in outputs:
+            usage_error(f"cannot write {path}: it is one of the files to read")
     return Files(paths, written=outputs)
 
 

@@ -10,17 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from trialscrape.errors import TrialscrapeError
+from trialscrape.errors import FileError, FileInUseError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # as the system has them
-
-
-class FileError(TrialscrapeError):
-    """A file cannot be written; the message says why and what to do."""
-
-
-class FileInUseError(FileError):
-    """Another process is writing the file."""
 
 
 @contextmanager
@@ -59,7 +51,7 @@ class _Output(io.FileIO):
         super().__init__(descriptor, "wb")
         self._path = path
 
-    def write(self, data: Any, /) -> int:  # noqa: ANN401  # whatever holds bytes
+    def write(self, data: Any, /) -> int:  # noqa: ANN401  # any buffer
         rest = memoryview(data)
         with _translate_errors(self._path):
             while rest:
@@ -68,14 +60,14 @@ class _Output(io.FileIO):
 
 
 def open_locked(path: Path) -> int:
-    """Open a file for this process alone and give its descriptor; make it where it is missing, and leave its content.
+    """Open a file for this process alone, creating it if needed, and return its descriptor; its content stays.
 
     The lock is the operating system's: closing the descriptor releases it, and so does the end of the process, however
     it ends.
 
     Raises:
         FileInUseError: If another process has it open in this way.
-        FileError: If it is no ordinary file with a single name: what a link leads to is somebody's.
+        FileError: If it is no ordinary file with a single name: the target of a link is not ours to replace.
         OSError: If it cannot be opened.
 
     """
@@ -125,7 +117,7 @@ if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
     def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # Windows locks bytes for reading too: one that nobody reads
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # Windows locks bytes for reading too: one that no reader reaches
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
 

@@ -10,7 +10,7 @@ from trialscrape.records import Trial
 
 @contextmanager
 def open_json(stream: BinaryIO) -> Iterator[Write]:
-    """Give the function that writes a record as an element of the array, which is closed at the end."""
+    """Yield a function that writes a record as an element of the array."""
     before = b"[\n"
 
     def write(trial: Trial, record: str | None = None) -> None:

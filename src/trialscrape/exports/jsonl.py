@@ -27,7 +27,7 @@ _ROW_FIELDS = tuple(field.name for field in fields(PageResult) if field.name not
 def format_record(trial: Trial, record: str | None = None) -> bytes:
     """Write a record as one line of JSON, UTF-8, without the newline.
 
-    Control characters and the marks that change the direction of writing are escaped: data, but nothing to obey.
+    Control characters and bidi marks are escaped, so that a terminal does not obey them.
 
     Args:
         trial: The record.
@@ -38,7 +38,7 @@ def format_record(trial: Trial, record: str | None = None) -> bytes:
 
 @contextmanager
 def open_jsonl(stream: BinaryIO) -> Iterator[Write]:
-    """Give the function that writes a record as a line."""
+    """Yield a function that writes a record as a line."""
 
     def write(trial: Trial, record: str | None = None) -> None:
         stream.write(format_record(trial, record) + b"\n")

@@ -1,12 +1,16 @@
 """The arms block: lines to arms, decided by the page itself.
 
 Nothing separates two arms, and a name may be any text, even a treatment or the words `Experimental group`. Three
-things decide: the participants sentence gives the number of arms, the page's treatments give every line that may
-stand under `Treatment:`, and an arm's second line is a `… group` line, `Description:` or `Treatment:`.
+facts decide: the participants sentence gives the number of arms, the page's treatments give every line that may
+follow `Treatment:`, and an arm's second line is a `… group` line, `Description:` or `Treatment:`.
 
-Every line plays one part in an arm. A grammar says which part may stand below which, and which lines may play it. The
-grammars are tried from the strictest to the loosest; the first that reads the whole block into the right number of
-arms is taken. Its reading is certain only where the loosest grammar of the same style finds no other one.
+It works in three steps, each on one letter a line:
+
+1. `_classify` gives every line a look: a label, a type, a treatment of the page, other text.
+2. Every line plays one part in an arm: name, type, description, … A grammar says which part may follow which, and which
+   looks may play it. `_count_ways` finds the parts that each line may play, and how many arms there may be so far.
+3. The grammars are tried from the strictest to the loosest. The first that reads the whole block into the right number
+   of arms wins. Its reading is certain only where the loosest grammar of the same style finds no other one.
 """
 
 import re
@@ -31,13 +35,13 @@ _PLAYED_BY = {"N": "ghxypq", "G": "g", "D": "D", "F": "ghxypq", "P": "xyp", "T":
 
 
 class _Grammar(NamedTuple):
-    """Which part may stand below which, and which lines may play it.
+    """Which part may follow which, and which lines may play it.
 
     Attributes:
-        above: For each part, the parts that the line above may play. The last line may play what a name may follow.
+        above: For each part, the parts that the line above may play. The last line may play any part above a name.
         moves: For each look of a line, the parts that it may play, each with the parts above.
-        guesses: Whether it reads what no page shows; that is believed only where the number of arms confirms it.
-        rivals: The grammar whose other readings make one of this grammar doubtful; without it, every one is.
+        guesses: Whether it reads what no known page shows; it counts only where the number of arms confirms it.
+        rivals: The grammar that looks for other readings; without it, every reading is doubtful.
     """
 
     above: dict[str, str]
@@ -93,11 +97,11 @@ class ParsedArms(NamedTuple):
 
     Attributes:
         arms: The arms.
-        used: How many of the block's lines they reach over.
+        used: How many lines of the block they cover.
         left: The indexes of the lines among those that are in no arm: labels over nothing.
-        decided: What singled this reading out: the lines alone, the number of arms, or nothing but our choice.
+        decided: What made this reading the only one: the lines, the number of arms, or nothing (it is a choice).
         unlisted: The indexes of the lines under `Treatment:` that the page does not list.
-        unknown_types: The indexes of the type lines that nobody has met.
+        unknown_types: The indexes of the lines with an unknown type.
     """
 
     arms: tuple[Arm, ...]
@@ -112,11 +116,11 @@ _Counts = tuple[int, int]  # numbers of arms, a bit each: reached in at least on
 
 
 class _Parse(NamedTuple):
-    """What one grammar makes of the lines.
+    """How one grammar reads the lines.
 
     Attributes:
         grammar: The grammar.
-        ways: For each line, and for the end behind them: the parts that the line above may play, and how many arms
+        ways: For each line, and for the end below them: the parts that the line above may play, and how many arms
             there may be down to it.
         ends: The parts that the last line may play.
         stop: How many lines it reads.
@@ -146,7 +150,7 @@ def parse_arms(
         lines: Its lines; a blank one is an empty string.
         treatments: Every `Type: name` line of the page's treatments.
         groups: How many arms the page says it has, or None where it does not say.
-        complete: Whether the page goes on behind the block; otherwise its last line may be cut.
+        complete: Whether the page continues after the block; otherwise its last line may be cut.
         observational: Whether the study is observational, so that its arms have no type.
     """
     rows = [(index, line.strip(" ")) for index, line in enumerate(lines) if line]
@@ -177,7 +181,7 @@ def parse_arms(
 
 
 def _find_hollow_labels(parts: str) -> list[int]:
-    """Find the labels over nothing."""
+    """Find the labels with nothing under them."""
     return [match.start() for match in re.finditer("D(?![F?])|T(?![I?])", parts)]
 
 
@@ -186,7 +190,7 @@ def _is_cut(line: str, expected: Collection[str]) -> bool:
 
 
 def _classify(line: str, *, blank_above: bool) -> str:
-    """Give the look of a line that is no label, no known type and no treatment of the page."""
+    """Return the look of a line that is no label, known type or treatment of the page."""
     if line.endswith(" group"):
         return "h"
     kind, _, name = line.partition(": ")
@@ -196,7 +200,7 @@ def _classify(line: str, *, blank_above: bool) -> str:
 
 
 def _allow_counts(groups: int | None, *, complete: bool) -> int:
-    """Give the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
+    """Return the numbers of arms that the page allows, a bit each; a cut page may show fewer than it says."""
     if groups is None:
         return -1
     bit = 1 << min(groups, MAX_LINES + 1)
@@ -204,7 +208,7 @@ def _allow_counts(groups: int | None, *, complete: bool) -> int:
 
 
 def _choose_parse(looks: str, tiers: Sequence[Sequence[_Grammar]], allowed: int, *, complete: bool) -> _Parse:
-    """Take the first grammar that fits, else the first that reads all lines, else the first that reads farthest.
+    """Choose the first grammar that fits, else the first that reads all lines, else the one that reads farthest.
 
     A number of arms that the lines contradict is no reason to try the next tier.
     """
@@ -248,7 +252,7 @@ def _count_ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
 
 
 def _merge_ways(ways: dict[str, _Counts], parts: str) -> _Counts:
-    """Put the ways together in which a line may play one of these parts."""
+    """Add up the ways in which a line may play one of these parts."""
     some = many = 0
     for part in parts:
         if part in ways:
@@ -259,7 +263,7 @@ def _merge_ways(ways: dict[str, _Counts], parts: str) -> _Counts:
 
 
 def _assign_parts(parse: _Parse) -> str:
-    """Give the part of each line, found from the last one upwards."""
+    """Return the part of each line, from the last line upwards."""
     parts = []
     below, count = parse.ends, parse.arms
     for ways in reversed(parse.ways[1 : parse.stop + 1]):
@@ -270,7 +274,7 @@ def _assign_parts(parse: _Parse) -> str:
 
 
 def _decide(looks: str, parse: _Parse, allowed: int, *, complete: bool) -> Literal["lines", "count", "choice"]:
-    """Compare a reading with all others that the loosest grammar of its style finds in the same lines."""
+    """Compare a reading with those that the loosest grammar of its style finds in the same lines."""
     rivals = parse.grammar.rivals
     if rivals is None:
         return "choice"

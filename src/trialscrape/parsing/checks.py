@@ -14,26 +14,26 @@ _LONGEST_HEADING = 60
 _BOTH_SIDES = 2
 
 
-def check_sections(state: ParseState, found: FoundSections, layout: Layout, unparsed: Sequence[int]) -> None:
-    """Warn of everything that is doubtful about a page that was read."""
-    if found.form == "full":
-        _check_sentence(state, complete=state.complete or bool(found.sections[-1].section.heading))
-    for other in found.doubtful:
-        message = f"expected the heading {state.text(other.at)!r} once, found it again; the first was taken"
-        state.warn("ambiguous_heading", other.at, message, other.section.kind.field)
-    if found.form in _STRIPPED:
-        state.warn("stripped_page", None, f"expected the full text, found a stripped one: {_STRIPPED[found.form]}")
+def check_sections(state: ParseState, outline: FoundSections, layout: Layout, unparsed: Sequence[int]) -> None:
+    """Warn of everything doubtful about a page."""
+    if outline.form == "full":
+        _check_sentence(state, complete=state.complete or bool(outline.sections[-1].section.heading))
+    for candidate in outline.doubtful:
+        message = f"expected the heading {state.text(candidate.at)!r} once, found it again; the first was taken"
+        state.warn("ambiguous_heading", candidate.at, message, candidate.section.kind.field)
+    if outline.form in _STRIPPED:
+        state.warn("stripped_page", None, f"expected the full text, found a stripped one: {_STRIPPED[outline.form]}")
     if not state.complete:
         last = max(index for index, line in enumerate(state.lines) if line)
-        end = state.text(found.sections[-1].heading)
+        end = state.text(outline.sections[-1].heading)
         state.warn("cut_page", last, f"expected the page's footer, found its end under {end!r}")
-    if found.form == "full":
+    if outline.form == "full":
         _check_preamble(state)
-        _check_missing(state, found.sections, layout)
-        _check_empty(state, found.sections)
+        _check_missing(state, outline.sections, layout)
+        _check_empty(state, outline.sections)
     _check_enrollment(state)
-    if unparsed and found.form != "wordless":
-        _check_unparsed(state, found, unparsed)
+    if unparsed and outline.form != "wordless":
+        _check_unparsed(state, outline, unparsed)
 
 
 def _check_sentence(state: ParseState, *, complete: bool) -> None:
@@ -69,11 +69,13 @@ def _check_preamble(state: ParseState) -> None:
             state.warn("missing_section", None, f"expected the {field} above the first heading, found none", field)
 
 
-def _check_missing(state: ParseState, found: Sequence[FoundSection], layout: Layout) -> None:
+def _check_missing(state: ParseState, found_sections: Sequence[FoundSection], layout: Layout) -> None:
     study_type = getattr(state.values.get("study_type"), "code", None)
     places = layout.places
     present = {
-        place: one for one in found for place in range(places[one.section.name][0], places[one.section.name][1] + 1)
+        place: found_section
+        for found_section in found_sections
+        for place in range(places[found_section.section.name][0], places[found_section.section.name][1] + 1)
     }
     last = len(layout.sections) if state.complete else max(present)
     for section in layout.sections:
@@ -81,7 +83,7 @@ def _check_missing(state: ParseState, found: Sequence[FoundSection], layout: Lay
         if section.stands_for or section.expected == "maybe" or study_type in section.excused_for:
             continue
         if place not in present and place <= last:
-            before = [one for at, one in present.items() if at < place]
+            before = [found_section for at, found_section in present.items() if at < place]
             _warn_missing(state, section, before[-1] if before else None)
 
 
@@ -94,35 +96,35 @@ def _warn_missing(state: ParseState, section: Section, before: FoundSection | No
     state.warn("missing_section", before.heading if before else None, message, section.kind.field)
 
 
-def _find_suspects(state: ParseState, found: FoundSection) -> list[int]:
-    """Find the short lines of a section that could be a heading nobody knows; best those that stand alone."""
+def _find_suspects(state: ParseState, section: FoundSection) -> list[int]:
+    """Find the short lines of a section that could be an unknown heading; best those that stand alone."""
     lines = state.lines
-    prose = found.section.kind.block == "prose"
+    prose = section.section.kind.block == "prose"
     short = [
         index
-        for index in range(found.start, found.stop)
+        for index in range(section.start, section.stop)
         if 0 < len(lines[index]) <= _LONGEST_HEADING and lines[index][0].isupper() and lines[index][-1] not in ".:;,"
     ]
     alone = [i for i in short if (prose or not state.taken[i]) and sections.count_open_sides(lines, i) == _BOTH_SIDES]
     return alone or [index for index in short if not state.taken[index]]
 
 
-def _check_empty(state: ParseState, found: Sequence[FoundSection]) -> None:
+def _check_empty(state: ParseState, found_sections: Sequence[FoundSection]) -> None:
     """Warn of a heading over nothing, where pages always have something."""
-    for one in found if state.complete else found[:-1]:
-        kind = one.section.kind
-        if not kind.may_be_empty and not any(state.lines[one.start : one.stop]):
-            message = f"expected something under {state.text(one.heading)!r}, found nothing"
-            state.warn("empty_section", one.heading, message, kind.field)
+    for section in found_sections if state.complete else found_sections[:-1]:
+        kind = section.section.kind
+        if not kind.may_be_empty and not any(state.lines[section.start : section.stop]):
+            message = f"expected something under {state.text(section.heading)!r}, found nothing"
+            state.warn("empty_section", section.heading, message, kind.field)
 
 
-def _check_unparsed(state: ParseState, found: FoundSections, unparsed: Sequence[int]) -> None:
-    """Warn of a line behind the title that stands alone over others, as a heading does, and is none that is known."""
+def _check_unparsed(state: ParseState, outline: FoundSections, unparsed: Sequence[int]) -> None:
+    """Warn of a line below the title that stands alone above others, as an unknown heading does."""
     warned = {warning.line for warning in state.warnings}
     left = set(unparsed)
-    top = range(state.spans.get("sponsor", (0, 0))[1] + 1, found.sections[0].heading)
-    below = found.sections[:-1] if state.complete else found.sections  # the footer is no place for a heading
-    for lines in (top, *(range(one.start, one.stop) for one in below)):
+    top = range(state.spans.get("sponsor", (0, 0))[1] + 1, outline.sections[0].heading)
+    below = outline.sections[:-1] if state.complete else outline.sections  # the footer is no place for a heading
+    for lines in (top, *(range(section.start, section.stop) for section in below)):
         filled = [index for index in lines if state.lines[index]]
         for index in filled if lines is top else filled[:-1]:
             if (

@@ -69,7 +69,7 @@ def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
         side: The side whose section it is, or None where the section is for both.
     """
     sides = _Sides(side)
-    roots: dict[Side | None, _Node] = {each: _make_node("", None) for each in ("inclusion", "exclusion", None)}
+    roots: dict[Side | None, _Node] = {root: _make_node("", None) for root in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None
@@ -144,23 +144,23 @@ class _Sides:
         self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
     def read(self, line: _Line) -> tuple[bool, bool]:
-        """Tell whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
+        """Return whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
         running = line.marker is None and (line.indent > _COLUMN_0 or not line.after_blank)
-        found = read_subheading(line.text, item=line.marker is not None, running=running)
+        subheading = read_subheading(line.text, item=line.marker is not None, running=running)
         before = self.side
-        if found and found.side:
-            self._name(line, found.side)
-        elif found and found.sides == {before}:
+        if subheading and subheading.side:
+            self._name(line, subheading.side)
+        elif subheading and subheading.sides == {before}:
             self._settle()
             self._floor = min(self._floor, line.indent)
-        elif found:
-            self._lose(line, found)
+        elif subheading:
+            self._lose(line, subheading)
         else:
             self._go_on(line)
-        return self.side != before, found is not None and found.alone
+        return self.side != before, subheading is not None and subheading.alone
 
     def doubts(self) -> tuple[Doubt, ...]:
-        """Give every doubt, when all lines are read."""
+        """Return every doubt, when all lines are read."""
         self._settle()
         return tuple(self._doubts)
 
@@ -175,10 +175,10 @@ class _Sides:
             )
         self.side = side
 
-    def _lose(self, line: _Line, found: Subheading) -> None:
+    def _lose(self, line: _Line, subheading: Subheading) -> None:
         self._settle()
         self._pending = _make_doubt(line, "a heading that names one side", "what follows is unassigned")
-        if not found.alone:
+        if not subheading.alone:
             self._settle()
         self._forget()
 

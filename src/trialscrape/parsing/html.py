@@ -57,7 +57,7 @@ def read_html(html: str) -> WebPage:
     r"""Read an HTML page.
 
     Args:
-        html: The page, decoded, whatever charset it declares.
+        html: The decoded page; the charset that it declares does not matter.
 
     Returns:
         The text that its elements print, lines parted by `\n`, empty where nothing is printed; and the address of its
@@ -73,7 +73,7 @@ def read_html(html: str) -> WebPage:
 
 
 def find_address(text: str | None) -> str | None:
-    """Give the address where it is one of the web, without blanks around it; None for any other text."""
+    """Return a web address without the blanks around it; None for any other text."""
     text = (text or "").strip()
     return text if text.isprintable() and _WEB_ADDRESS.fullmatch(text) else None
 

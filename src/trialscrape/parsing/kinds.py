@@ -1,7 +1,7 @@
 """The kinds of sections: what stands under a heading, read into the state of a page and written back from a trial.
 
 A kind knows no heading and no rule of values: it hands lines to the values and grammars, and puts what comes back into
-its field. Lines that are not understood stay in place.
+its field. Lines it does not understand stay in place.
 """
 
 import re
@@ -133,7 +133,7 @@ class Lines:
 class Status:
     """The status, then one line a phase. The block can be empty, and the status can be missing in it."""
 
-    without_phase: str  # the heading that says that there is none
+    without_phase: str  # the heading of a page without phases
     field: ClassVar = "overall_status"
     block: ClassVar[Block] = "lines"
     first: ClassVar = None
@@ -342,12 +342,12 @@ def trim_blanks(state: ParseState, start: int, stop: int) -> tuple[int, int]:
 
 def put_values(state: ParseState, field: str, value: Value, indexes: Iterable[int]) -> None:
     """Put the values of lines into a field; a line that is something else stays in place."""
-    found = [(index, each) for index in indexes if (each := state.read_line(value.read, index, field)) is not None]
-    for index, _ in found:
+    read = [(index, content) for index in indexes if (content := state.read_line(value.read, index, field)) is not None]
+    for index, _ in read:
         state.take(index, index + 1)
-    if found:
-        state.values[field] = tuple([each for _, each in found])
-        state.spans[field] = (found[0][0], found[-1][0])
+    if read:
+        state.values[field] = tuple([content for _, content in read])
+        state.spans[field] = (read[0][0], read[-1][0])
 
 
 def _warn_of_arms(state: ParseState, parsed: arms.ParsedArms, start: int) -> None:
@@ -362,8 +362,8 @@ def _warn_of_arms(state: ParseState, parsed: arms.ParsedArms, start: int) -> Non
         state.warn("unlisted_treatment", start + index, message, "arms")
 
 
-def _write_criteria(some: Iterable[Criterion], level: int = 1) -> Iterator[str]:
-    for criterion in some:
+def _write_criteria(siblings: Iterable[Criterion], level: int = 1) -> Iterator[str]:
+    for criterion in siblings:
         at_margin = level == 1 and criterion.marker is None and (not criterion.children or criterion.text.endswith(":"))
         pad = "" if at_margin else "  " * level
         first, *more = criterion.text.split("\n")

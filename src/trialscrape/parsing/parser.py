@@ -3,7 +3,7 @@
     page ─text─▶ text ─lines─▶ lines ─sections─▶ sections ─kinds─▶ state ─checks─▶ warnings ─▶ Trial
 
 Every line that is not blank ends in a field, in known chrome, or in `unparsed`: the kinds mark what they take, and what
-is left is put into `unparsed` here, so nothing is lost because nobody looked.
+is left goes into `unparsed` here, so no line is lost.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def parse_page(page: Page) -> ParsedPage:
             counts before one that it declares, its `url` before the address that it gives itself.
 
     Returns:
-        What it says. What is doubtful is in the `warnings`, what was not understood in `unparsed`.
+        What it says. Doubts are in `warnings`, lines the parser does not understand in `unparsed`.
 
     Raises:
         NotAStudyPage: It is something else, or nothing.
@@ -56,15 +56,15 @@ def parse_page(page: Page) -> ParsedPage:
     text, warnings, own_url = decode(page)
     url = page.url or own_url
     lines = split_lines(text)
-    found = find_sections(lines, LAYOUT)
-    state = ParseState(lines, found.form, complete=found.sections[-1].section is LAYOUT.sections[-1])
+    outline = find_sections(lines, LAYOUT)
+    state = ParseState(lines, outline.form, complete=outline.sections[-1].section is LAYOUT.sections[-1])
     state.warnings.extend(warnings)
-    read_preamble(state, found.sections[0].heading)
-    for one in found.sections:
-        state.take(one.heading, one.start)
-        one.section.kind.read(state, one)
+    read_preamble(state, outline.sections[0].heading)
+    for section in outline.sections:
+        state.take(section.heading, section.start)
+        section.section.kind.read(state, section)
     unparsed = [index for index, taken in enumerate(state.taken) if not taken and lines[index]]
-    check_sections(state, found, LAYOUT, unparsed)
+    check_sections(state, outline, LAYOUT, unparsed)
     record = state.values | {
         "eligibility": _build_eligibility(state),
         "design": Design(**(dict.fromkeys(Design.model_fields) | state.design)) if state.design else None,
@@ -72,7 +72,7 @@ def parse_page(page: Page) -> ParsedPage:
             file=_escape(page.file),
             url=_escape(url and drop_referrer(url)),
             sha256=page.sha256 or hashlib.sha256(page.body).hexdigest(),
-            form="full" if found.form == "full" else "stripped",
+            form="full" if outline.form == "full" else "stripped",
         ),
         "unparsed": tuple([UnparsedLine(line=index + 1, text=lines[index]) for index in unparsed]),
         "warnings": tuple(sorted(state.warnings, key=lambda warning: warning.line or 0)),
@@ -97,7 +97,7 @@ _EVIDENCE = {
 
 
 def add_matched_id(trial: Trial, match: Match) -> Trial:
-    """Give a record whose page shows no identifier the id that it was matched to by its title, and say so in it."""
+    """Add the id that a page without an identifier was matched to by its title, with a note."""
     evidence = _EVIDENCE.get(match.kind)
     if evidence is None:
         return trial

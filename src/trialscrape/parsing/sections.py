@@ -41,25 +41,25 @@ class Kind(Protocol):
 
     @property
     def field(self) -> str | None:
-        """Its name."""
+        """The name of the field."""
 
     @property
     def block(self) -> Block:
-        """Its shape."""
+        """The shape of the block."""
 
     @property
     def first(self) -> re.Pattern[str] | None:
-        """Its pattern, loosely: enough to tell the line from prose."""
+        """A loose pattern, enough to distinguish the line from prose."""
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether that is no reason to doubt the page."""
+        """Whether an empty block is normal."""
 
-    def read(self, state: "ParseState", found: "FoundSection") -> None:
-        """Read the section's lines into the state; leave in place what is not understood."""
+    def read(self, state: "ParseState", section: "FoundSection") -> None:
+        """Read the section's lines into the state; leave lines it does not understand."""
 
     def write(self, trial: "Trial") -> Iterable[str] | None:
-        """Give the lines under the heading; None where the page of this trial has no such section."""
+        """Return the lines under the heading; None where the page of this trial has no such section."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Section:
         name: Its name.
         kind: What stands in it.
         expected: In which form of the page it is never absent.
-        heading: Its heading; empty where a sentence that begins with a number (`kind.first`) stands in its stead.
+        heading: Its heading; empty where a sentence that begins with a number (`kind.first`) takes its place.
         also: Other spellings of the heading.
         stands_for: The sections that it replaces.
-        excused_for: The codes of study types whose pages may lack it all the same.
+        excused_for: The codes of study types whose pages may lack it.
         once: Whether its heading, right above that of the next section, stands on a page once only.
         of_the_site: Whether no other site has such a heading.
         repeated: Whether the section without a heading begins with the same number.
@@ -119,7 +119,7 @@ class Layout:
         self.headless = next(section for section in sections if not section.heading)
         # A gap in the order weighs against a heading: two for each section between that no form of the page leaves out.
         self.gaps = list(accumulate((2 * (section.expected == "both") for section in ranked), initial=0))
-        self.once = {(one.name, two.name) for one, two in pairwise(ranked) if one.once}
+        self.once = {(upper.name, lower.name) for upper, lower in pairwise(ranked) if upper.once}
         self.top = tuple(section.name for section in ranked[:2])
 
 
@@ -173,24 +173,24 @@ def find_sections(lines: Sequence[str], layout: Layout) -> FoundSections:
 
 
 def is_mark(line: str) -> bool:
-    """Tell whether a line is what stands above the sponsor: its first character, or the text of its logo."""
+    """Return whether a line is what stands above the sponsor: its first character, or the text of its logo."""
     return line.endswith(" logo") or len(line) == 1
 
 
 def _find_candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
-    rows = list(map(layout.by_heading.get, lines))
+    by_line = list(map(layout.by_heading.get, lines))
     first = layout.headless.kind.first
     numbers = set()
     for index, line in enumerate(lines):
         if first and "0" <= line[:1] <= "9" and (sentence := first.match(line)):
-            rows[index] = layout.headless
+            by_line[index] = layout.headless
             numbers.add(sentence[1])
-    found = [(index, row) for index, row in enumerate(rows) if row]
-    sides = [count_open_sides(lines, index) for index, _ in found]
+    headings = [(index, section) for index, section in enumerate(by_line) if section]
+    sides = [count_open_sides(lines, index) for index, _ in headings]
     spaced = 2 * sides.count(2) >= len(sides)
     weighed = [
-        Candidate(index, row, _weigh(lines, rows, index, side if spaced else 1, numbers))
-        for (index, row), side in zip(found, sides, strict=True)
+        Candidate(index, section, _weigh(lines, by_line, index, side if spaced else 1, numbers))
+        for (index, section), side in zip(headings, sides, strict=True)
     ]
     candidates = [candidate for candidate in weighed if candidate.weight]
     # A page has one heading for two sections or each its own: below the first one, the words of the other are its text.
@@ -209,28 +209,28 @@ def count_open_sides(lines: Sequence[str], index: int) -> int:
 
 
 def _weigh(
-    texts: Sequence[str], rows: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
+    texts: Sequence[str], by_line: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
 ) -> int:
     """Weigh what speaks for a heading, from 0 to 4.
 
     `sides` counts where it stands alone. Of two lines that may be over a number which the page repeats, the one that
     has one of `numbers` below it is the heading.
     """
-    section = rows[index]
+    section = by_line[index]
     if section is None:
         return 0
     kind = section.kind
     if kind.block == "prose" or not section.heading:
         return sides * (len(section.stands_for) or 1)
     following = _find_next_line(texts, index)
-    if following is None or rows[following]:
+    if following is None or by_line[following]:
         return 2 + (kind.block == "nothing")
     if kind.first and kind.first.fullmatch(texts[following]):
         differs = section.repeated and numbers and texts[following].split(" ")[0] not in numbers
         return 2 if differs else 3
     if kind.block == "line":
         behind = _find_next_line(texts, following)
-        return sides if behind is None or rows[behind] else 0
+        return sides if behind is None or by_line[behind] else 0
     return sides if kind.first is None else sides // 2
 
 
@@ -324,7 +324,7 @@ def _repeats_headings(candidates: Sequence[Candidate], place: int) -> bool:
 
 
 def _find_form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout) -> Form:
-    """Tell the form of a page.
+    """Find the form of a page.
 
     A stripped page begins with the first heading, and the next one follows with nothing between. A wordless one has
     headings of several words only.
@@ -338,7 +338,7 @@ def _find_form(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout
 
 
 def _find_doubtful(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
-    """Find the chosen headings in whose stead a later line, with as much for it, would keep the order as well."""
+    """Find later lines that have the weight of a chosen heading and would keep the order in its place."""
     if len(candidates) == len(chosen):
         return []
     doubtful = []

@@ -54,7 +54,7 @@ class ParseState:
         self.mark(field, start, stop)
 
     def text(self, index: int) -> str:
-        """Give a line without the blanks around it."""
+        """Return a line without the blanks around it."""
         return self.lines[index].strip(" ")
 
     def warn(self, code: str, index: int | None, message: str, field: str | None = None) -> None:
@@ -80,7 +80,7 @@ class ParseState:
 
 
 def _find_unknown_label(value: object) -> str | None:
-    """Give the label of a value that the vocabulary does not have, or that of ages without a limit."""
+    """Return the label of a value that the vocabulary does not have, or that of ages without a limit."""
     match value:
         case Intervention(type=Term(code=None) as term) | (Term(code=None) as term):
             return term.label

@@ -1,16 +1,20 @@
-"""Lines among eligibility criteria that speak of a side as a heading does.
+"""Sub-headings among eligibility criteria: which side, inclusion or exclusion, a line announces.
 
-A line names one side (`Key Exclusion Criteria:`), or speaks of a side in a heading's manner and is not understood
-(`Inclusion/exclusion criteria:`, `Patients are excluded if:`), or does neither: a criterion may mention a side
-(`Meets all inclusion criteria of the main study`), and most headings name none.
+A line is one of three things:
+
+- it names one side: `Key Exclusion Criteria:`
+- it looks like a heading of a side, but which one is not certain: `Inclusion/exclusion criteria:`, `Excluded if:`
+- it is no sub-heading: a criterion may mention a side (`Meets all inclusion criteria of the main study`)
+
+A line that names a side splits into three parts:
 
     prefix             name                 tail
     Hearing group -    inclusion criteria   :
     Key                exclusion            (planned 30)
                        exclusion criteria   for both groups
 
-A side is understood only where prefix and tail have a known shape, because a criterion on the wrong side is a wrong
-fact. Nothing here knows pages, lists or indents.
+A side counts as named only where prefix and tail have a known shape, because a criterion on the wrong side is a wrong
+fact. This module knows nothing of pages, lists or indents.
 """
 
 import re
@@ -21,10 +25,10 @@ Side = Literal["inclusion", "exclusion"]
 
 
 class Subheading(NamedTuple):
-    """A line that speaks of a side as a heading does.
+    """A line that is a heading of a side, certainly or probably.
 
     Attributes:
-        side: The one side that it names, or None where it is not understood.
+        side: The one side that it names, or None where that is not certain.
         sides: The sides that it mentions.
         alone: Whether it says nothing else, so that no criterion is lost with it.
     """
@@ -35,7 +39,7 @@ class Subheading(NamedTuple):
 
 
 class _Tail(NamedTuple):
-    """What stands behind a name: the rest of the heading, whether a mark ends it, and the text behind that."""
+    """What follows a name: the rest of the heading, whether a mark such as `:` ends it, and the text after that."""
 
     label: str
     marked: bool
@@ -81,21 +85,21 @@ _INTRODUCING = (
         these they this those to trial two who will with"""
     )
 )
-# Before a name, these show that it stands in a sentence.
+# Before a name, these words show that it is part of a sentence.
 _SENTENCE = _split_words(
     """above according all any apply applies are as be by can defined did do does each every except fail failed fails
     failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
     meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
     than that unable unless usual violate was were when which who will without"""
 )
-# These turn what a sentence says of a side.
+# These words reverse what a sentence says of a side.
 _DENIAL = _split_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
 # These join a second clause.
 _CLAUSE = _split_words(
     """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
     where while with without"""
 )
-# What stands behind these is stated, unless the line ends with a word that leaves it open.
+# Words after these are a statement, unless the line ends with a word that leaves it open.
 _STATEMENT = _split_words("are be been had has have is that was were which who")
 _OPEN = _split_words("at by for from in of on to")
 _ANNOUNCING = _split_words("apply applies below following follows")
@@ -116,17 +120,17 @@ _NAME = re.compile(
     rf"(?P<side>in|ex)clusion(?:s|ary)?(?P<criteria>[ _-]?{_CRITERIA})?(?![a-z])"
 )
 _ANY_NAME = re.sub(r"\?P<\w+>", "?:", _NAME.pattern)
-_MERE_MENTION = re.compile(
+_MENTION = re.compile(
     r"\b(?:meet(?:s|ing)?|met|fulfil\w*|satisf\w+|match\w*|violat\w+)(?: (?!following\b)[\w-]+){0,4}? "
     rf"{_ANY_NAME}(?! ?:)"
 )
-# Nearly a name: one letter is wrong, or it is another form of the word. Never understood.
+# Nearly a name: one letter is wrong, or it is another form of the word. It never counts as naming a side.
 _NEARLY = (
     rf"(?<![^\W\d_])(?:(?P<in>{_misspell('inclusion')}|incl(?:u[a-z]+|\.)?)"
     rf"|(?P<ex>{_misspell('exclusion')}|excl(?:u[a-z]+|\.)?|(?:in|non-?)eligib(?:le|ility)))"
 )
 _NEARLY_CRITERIA = re.compile(rf"{_NEARLY}s?[ _-]?{_CRITERIA}(?![a-z])")
-_NEARLY_ALONE = re.compile(
+_NEARLY_A_NAME = re.compile(
     rf"(?:(?P<in>{_misspell('inclusion')}|incl?\.?(?=:))|(?P<ex>{_misspell('exclusion')}|excl?\.?(?=:)))s?(?:\W|$)"
 )
 _EXCLUDING = re.compile(r"\b(?:excluded?|ineligible|not (?:be )?(?:eligible|included|enroll?ed))\b")
@@ -139,7 +143,7 @@ _LIST_FOLLOWS = re.compile(r":$|\bfollowing(?: [a-z]+){0,2}\.?$")
 _VERB_BEFORE_COLON = re.compile(
     r"(?:[a-z]+ )?(?:(?:are|is) )?(?:not )?(?:(?:ex|in)cluded|exclude|(?:in)?eligible)(?: are| if)? ?:"
 )
-_LEADS_IN = re.compile(r":$|\b(?:following|below|as follows)\b")
+_LEAD_IN = re.compile(r":$|\b(?:following|below|as follows)\b")
 
 _SPELLINGS = str.maketrans(
     dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\xad")
@@ -162,13 +166,13 @@ _PREDICATE = re.compile(
 _SENTENCE_BEHIND = re.compile(
     r" (?:any|the following|if|individuals|participants?|patients?|people|persons?|subjects?|those|volunteers?)\b"
 )
-_TITLE = re.compile(
+_SECOND_NAME = re.compile(
     rf" ?(?:and/or|and|or|&|/|,|-|\+) ?(?:the )?{_NAME.pattern.replace('(?<![a-z])', '')}"
 )  # what makes the second name of two one heading with the first
 _MORE_OF_BOTH = re.compile(r"\b(?:other|additional|further)\b")
-_HEADS_A_PART = re.compile(rf"{_ANY_NAME}(?: ?\([^()]{{0,300}}\))? ?(?::|-+ )|[.;] {_ANY_NAME}")
-# How a sentence goes on that begins with the bare word: `Exclusion of malignancy`, `Inclusion body myositis`.
-_GOES_ON = re.compile(
+_NAME_INSIDE = re.compile(rf"{_ANY_NAME}(?: ?\([^()]{{0,300}}\))? ?(?::|-+ )|[.;] {_ANY_NAME}")
+# How a sentence continues that begins with the bare word: `Exclusion of malignancy`, `Inclusion body myositis`.
+_CONTINUES = re.compile(
     r"[ -](?:after|and|as|at|bod(?:y|ies)|before|by|conjunctivitis|cysts?|date|day|during|from|in|into|is|must|of|on|or"
     r"|period|through|to|under|until|upon|via|visit|was|will|with|within)\b"
 )
@@ -177,15 +181,15 @@ _SECOND_CLAUSE = re.compile(r"[<>=≥≤,;:\n]")
 
 
 def read_subheading(text: str, *, item: bool = False, running: bool = False) -> Subheading | None:
-    """Tell what a line of criteria says of the sides, where it does so as a heading.
+    """Read a line of criteria as a heading of a side.
 
     Args:
         text: The line, without its marker.
-        item: Whether it has a marker. An item is mostly a criterion, so fewer shapes are understood.
-        running: Whether it may go on with a sentence that the line above began.
+        item: Whether it has a marker. Most items are criteria, so fewer shapes count.
+        running: Whether it may continue a sentence that the line above began.
 
     Returns:
-        None for every other line.
+        The heading, or None for any other line.
     """
     lower = text.lower()
     if "clusi" in lower and (plain := _strip_decoration(lower)) and _NAME.search(plain):
@@ -198,7 +202,7 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
 
 
 def introduces(text: str) -> bool:
-    """Tell whether a line over a list only leads it in, so that no requirement is lost with it.
+    """Return whether a line over a list only leads it in, so that no requirement is lost with it.
 
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
     (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
@@ -224,14 +228,14 @@ def _is_label(text: str, vocabulary: Collection[str]) -> bool:
 
 
 def _may_be_label(text: str) -> bool:
-    """Tell whether these may be a group's own words: no sentence, and not many."""
+    """Return whether a text may be the name of a group: few words, and no sentence."""
     plain = _BRACKET.sub(" ", text)
     words = _WORD.findall(plain)
     return len(words) <= _LONGEST_LABEL and _SENTENCE.isdisjoint(words) and set(".;?!(").isdisjoint(plain)
 
 
 def _strip_decoration(lower: str) -> str:
-    """Take away what only decorates a line: markup, quotes, a number or letter before it, blanks."""
+    """Remove what only decorates a line: markup, quotes, its number or letter, extra blanks."""
     plain = " ".join(_MARKUP.sub("", lower.translate(_SPELLINGS)).split())
     numbering = _NUMBERING.match(plain)
     return plain[numbering.end() :] if numbering else plain
@@ -240,7 +244,7 @@ def _strip_decoration(lower: str) -> str:
 def _find_sides(name: re.Match[str]) -> frozenset[Side]:
     if not name["non"]:
         return _SIDES[name["side"]]
-    return _SIDES["ex"] if name["side"] == "in" else _BOTH  # nobody knows what a non-exclusion is
+    return _SIDES["ex"] if name["side"] == "in" else _BOTH  # a non-exclusion may be either
 
 
 def _find_mentions(plain: str) -> frozenset[Side]:
@@ -255,9 +259,9 @@ def _find_mentions(plain: str) -> frozenset[Side]:
 
 
 def _read_names(plain: str, *, item: bool) -> Subheading | None:
-    leads_in = bool(_LEADS_IN.search(plain))
+    leads_in = bool(_LEAD_IN.search(plain))
     if not leads_in:
-        plain = _MERE_MENTION.sub(" ", plain)
+        plain = _MENTION.sub(" ", plain)
     name = _NAME.search(plain)
     if not name:
         return None
@@ -267,29 +271,29 @@ def _read_names(plain: str, *, item: bool) -> Subheading | None:
         return _read_both(plain, name, leads_in=leads_in)
     (side,) = sides
     tail = _read_tail(name, behind, item=item)
-    if tail and _fits(prefix, name, tail, item=item):
-        return Subheading(side, sides, _is_bare(tail))
+    if tail and _is_heading_prefix(prefix, name, tail, item=item):
+        return Subheading(side, sides, _says_nothing_else(tail))
     if _is_announced(prefix, name, behind):
         return Subheading(side, sides, alone=behind in {"", ":"})
-    return Subheading(None, sides, alone=False) if _is_like_a_heading(prefix, name, behind, leads_in=leads_in) else None
+    return Subheading(None, sides, alone=False) if _resembles_heading(prefix, name, behind, leads_in=leads_in) else None
 
 
 def _read_both(plain: str, name: re.Match[str], *, leads_in: bool) -> Subheading | None:
-    """Read a line that mentions both sides: a title over both, a paragraph that holds both, or a criterion."""
+    """Read a line that mentions both sides: a title of both, a paragraph with both, or a criterion."""
     prefix, behind = plain[: name.start()][-_LONGEST_PREFIX - 1 :], plain[name.end() :]
-    title = _TITLE.match(behind)
+    title = _SECOND_NAME.match(behind)
     if title:
         tail = _read_tail(title, behind[title.end() :], item=False)
-        alone = tail is not None and _is_bare(tail)
+        alone = tail is not None and _says_nothing_else(tail)
     else:
         alone = False
     begins = _is_label(prefix, _PREFIX_WORDS) and not (title and _MORE_OF_BOTH.search(prefix))
-    heading = begins or leads_in or _HEADS_A_PART.search(plain)
+    heading = begins or leads_in or _NAME_INSIDE.search(plain)
     return Subheading(None, _BOTH, alone) if heading else None
 
 
 def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
-    """Read what stands behind a name; None where no heading goes on like this."""
+    """Read what follows a name; None where no heading continues like this."""
     bracket = _BRACKET.match(behind)
     label = bracket[0] if bracket else ""
     behind = behind[len(label) :]
@@ -310,7 +314,7 @@ def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
 
 
 def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
-    """Tell whether words such as `for both groups` say whom a side is for."""
+    """Return whether words such as `for both groups` say whom the criteria are for."""
     preposition, words, colon = scope.groups()
     if colon:
         return (has_criteria or preposition == "for") and _DENIAL.isdisjoint(_WORD.findall(words))
@@ -319,8 +323,8 @@ def _is_scope(scope: re.Match[str], *, has_criteria: bool, item: bool) -> bool:
     return preposition != "of" and _may_be_label(words)
 
 
-def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
-    """Tell whether what stands before a name is a heading's."""
+def _is_heading_prefix(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
+    """Return whether the words before a name belong to a heading."""
     if _is_label(prefix, _PREFIX_WORDS):
         return True
     leads_list = tail.marked and not tail.rest
@@ -333,27 +337,27 @@ def _fits(prefix: str, name: re.Match[str], tail: _Tail, *, item: bool) -> bool:
 
 
 def _is_announced(prefix: str, name: re.Match[str], behind: str) -> bool:
-    """Tell whether a sentence leads in a side's list: `Subjects meeting any of the following exclusion criteria`."""
+    """Return whether a sentence announces a list: `Subjects meeting any of the following exclusion criteria`."""
     words = _WORD.findall(prefix)
     denied = not _DENIAL.isdisjoint(words) or (name["side"] == "in" and re.search(r"\bnot\b", behind))
     announced = words[-1:] == ["following"] or (words[-2:-1] == ["following"] and words[-1] in _PREFIX_WORDS)
     return bool(announced and name["criteria"] and not denied and len(prefix) <= _LONGEST_PREFIX)
 
 
-def _is_like_a_heading(prefix: str, name: re.Match[str], behind: str, *, leads_in: bool) -> bool:
+def _resembles_heading(prefix: str, name: re.Match[str], behind: str, *, leads_in: bool) -> bool:
     has_criteria = bool(name["criteria"] or name["reversed"])
     begins = _is_label(prefix, _PREFIX_WORDS)
-    if begins and (has_criteria or behind.endswith(":") or not _GOES_ON.match(behind)):
+    if begins and (has_criteria or behind.endswith(":") or not _CONTINUES.match(behind)):
         return True
     if _BRACKET.sub("", behind[:_LONGEST_PREFIX]).lstrip(" ").startswith(":") or _PREDICATE.match(behind):
         return True
     if not has_criteria:
-        return prefix.rstrip(" ").endswith(_SEPARATORS) and _may_be_label(prefix) and not _GOES_ON.match(behind)
+        return prefix.rstrip(" ").endswith(_SEPARATORS) and _may_be_label(prefix) and not _CONTINUES.match(behind)
     alone = not _WORD.search(behind) and _may_be_label(prefix)
     return leads_in or alone or prefix.endswith((". ", "; ", "- "))
 
 
-def _is_bare(tail: _Tail) -> bool:
+def _says_nothing_else(tail: _Tail) -> bool:
     more = _SAYS_MORE.search(tail.label) and not _is_label(tail.label.strip(" ()"), _SCOPE_WORDS | _NUMBERS)
     words = _WORD.findall(tail.rest)
     announces = _is_label(tail.rest, _INTRODUCING) and not _ANNOUNCING.isdisjoint(words)
@@ -361,7 +365,7 @@ def _is_bare(tail: _Tail) -> bool:
 
 
 def _read_other_words(plain: str) -> Subheading | None:
-    """Read a line without the word: it may be spelled wrong, or the side be named in other words."""
+    """Read a line without the word itself: misspelled, or a side in other words. Its side is never certain."""
     near = _NEARLY_CRITERIA.search(plain)
     if near:
         prefix, behind = plain[: near.start()], plain[near.end() :]
@@ -370,7 +374,7 @@ def _read_other_words(plain: str) -> Subheading | None:
         if not (begins or ends or behind.lstrip(" ").startswith(":")):
             return None
     else:
-        near = _NEARLY_ALONE.match(plain)
+        near = _NEARLY_A_NAME.match(plain)
     if near:
         return Subheading(None, _SIDES["in" if near["in"] else "ex"], alone=False)
     if not (_LIST_FOLLOWS.search(plain) or _VERB_BEFORE_COLON.match(plain)) or _EXCEPTING.search(plain):

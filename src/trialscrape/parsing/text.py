@@ -60,7 +60,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PageText(NamedTuple):
-    """A page's text, what was doubtful on the way to it, and the address that the page gives itself."""
+    """A page's text, the doubts about its bytes, and its own address."""
 
     text: str
     warnings: tuple[PageWarning, ...]
@@ -109,8 +109,8 @@ def _decode_bytes(data: bytes, charset: str | None) -> tuple[str, tuple[PageWarn
     if charset in _UTF_16 and b"\0" in data:
         return _decode_damaged(data, _UTF_16[charset])
     text, warnings = _decode_damaged(data, "utf-8")
-    # Bytes that are UTF-8, be it damaged, are UTF-8 whatever is declared: tools that save a page often change its bytes
-    # only. The charsets that hide in ASCII bytes all use the escape character.
+    # UTF-8 bytes, even damaged ones, are UTF-8 whatever the page declares: tools that save a page often change only its
+    # bytes. The charsets that hide in ASCII bytes all use the escape character.
     if "\x1b" not in text and (not warnings or _looks_like_utf8(text, data)):
         return text, warnings
     declared = _look_up_charset(charset) or _look_up_charset(_find_declared_charset(data)) or ""
@@ -137,7 +137,7 @@ def _look_up_charset(label: str | None) -> str | None:
 
 
 def _looks_like_utf8(text: str, data: bytes) -> bool:
-    """Tell whether most bytes beyond ASCII were UTF-8, or only the last character is cut."""
+    """Return whether most bytes beyond ASCII were UTF-8, or only the last character is cut."""
     escapes = text.count("\\x") - data.count(b"\\x")
     return sum(not character.isascii() for character in text) >= escapes or "\\x" not in text[:-_CUT_CHARACTER]
 
@@ -150,8 +150,8 @@ def _decode_whole(data: bytes, charset: str) -> tuple[str, tuple[PageWarning, ..
 
 
 def _guess(data: bytes) -> tuple[str, tuple[PageWarning, ...]] | None:
-    # bs4's UnicodeDammit would go on with whatever detectors a machine has installed, and then with this. The same
-    # bytes must give the same record everywhere, so this is all.
+    # bs4's UnicodeDammit would try any detector that a machine has installed, and then this charset. The same
+    # bytes must give the same record everywhere, so no detector runs.
     try:
         text = data.decode(_GUESS)
     except UnicodeDecodeError:
@@ -189,12 +189,12 @@ _ADDRESS = re.compile(r"://|www\.|@")
 def _refuse_encoded(source: str, text: str) -> None:
     """Refuse a page that is still encoded for a mail or an address, at least in part: its record would be corrupt."""
     if "=" in source and _is_quoted_printable(source, text):
-        found = "quoted-printable text, as it stands inside an .mhtml file or a mail"
+        kind = "quoted-printable text, as it stands inside an .mhtml file or a mail"
     elif _PERCENT.search(text) and _is_percent_encoded(text):
-        found = "percent-encoded text, as it stands in an address or a script"
+        kind = "percent-encoded text, as it stands in an address or a script"
     else:
         return
-    raise NotAStudyPage(f"{EXPECTED}; this looks like {found}; {SAVE_AGAIN}")
+    raise NotAStudyPage(f"{EXPECTED}; this looks like {kind}; {SAVE_AGAIN}")
 
 
 def _is_quoted_printable(source: str, text: str) -> bool:

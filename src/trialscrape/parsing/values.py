@@ -31,7 +31,7 @@ _NCT_ID = re.compile(r"NCT[0-9]{8}")
 _TYPE_LIKE = re.compile(r".+ \(((?:[^()]|\([^()]*\))*\b(?:Number|Identifier|Grant|Contract))\)")
 _LAST_BRACKET = re.compile(r"(.*\S) ?\(([^()]*)\)")
 _ACRONYM = re.compile(r"(?=.*[A-Z])[^\W_][\w.&/+-]{1,24}|[A-Z][A-Z0-9&/+-]*(?: [A-Z0-9][A-Z0-9&/+-]*){1,2}")
-# Words that begin a bracket at a title's end which is no acronym.
+# Words that begin a bracket at the end of a title that is not an acronym.
 _ORDINARY_WORDS = frozenset(
     {"adult", "adults", "child", "children", "cohort", "extension", "feasibility", "healthy", "infants", "part"}
     | {"observational", "pediatric", "phase", "pilot", "protocol", "registry", "retrospective", "study", "substudy"}
@@ -118,7 +118,7 @@ def identifier(text: str) -> Identifier:
 
 
 def find_unknown_type(identifier: Identifier) -> str | None:
-    """Give the last bracket of an identifier without a type where it looks like a type that nobody knows."""
+    """Return the last bracket of an identifier without a type where it looks like an unknown type."""
     match = None if identifier.type else _TYPE_LIKE.fullmatch(identifier.value)
     return match[1] if match else None
 
@@ -129,7 +129,7 @@ def contacts(text: str) -> tuple[str, ...]:
 
 
 def is_nct_id(text: str) -> bool:
-    """Tell whether this is `NCT` and 8 ASCII digits."""
+    """Return whether this is `NCT` and 8 ASCII digits."""
     return bool(_NCT_ID.fullmatch(text))
 
 
@@ -143,8 +143,8 @@ class TitleParts(NamedTuple):
 def title(text: str) -> TitleParts:
     """Split a title at its last round bracket where that is an acronym.
 
-    An acronym is one word with a capital, or two or three of capitals and digits. It is none where it abbreviates the
-    words right before it (`Atopic Dermatitis (AD)`), and where it is mostly digits, as the sponsor's code is.
+    An acronym is one word with a capital, or two or three of capitals and digits. An abbreviation of the
+    words right before it (`Atopic Dermatitis (AD)`) is none, and neither is one of mostly digits, a sponsor's code.
     """
     match = _LAST_BRACKET.fullmatch(text)
     if not match or not _ACRONYM.fullmatch(match[2]) or match[2].split()[0].lower() in _ORDINARY_WORDS:
@@ -156,7 +156,7 @@ def title(text: str) -> TitleParts:
 
 
 def _abbreviates(acronym: str, text: str) -> bool:
-    """Tell whether an acronym is made of the words that a text ends with."""
+    """Return whether an acronym is made of the words that a text ends with."""
     letters = "".join(_WORD.findall(acronym.removesuffix("s"))).lower()
     words = [word.lower() for word in _WORD.findall(text)][-2 * len(letters) :]
     starts = [start for start, word in enumerate(words) if word[0] == letters[0]]
@@ -164,7 +164,7 @@ def _abbreviates(acronym: str, text: str) -> bool:
 
 
 def _spells(words: list[str], letters: str) -> bool:
-    """Tell whether letters are the initials of words, with one more from within a word, or abbreviate a lone word."""
+    """Return whether letters are the initials of words, with one more from within a word, or abbreviate a lone word."""
     if len(words) == 1:
         rest = iter(words[0])
         return all(letter in rest for letter in letters)
@@ -234,7 +234,7 @@ class Value(NamedTuple):
 
 
 def make_label(enumeration: str) -> Value:
-    """A label of a vocabulary, by the name of its registry enumeration."""
+    """Make the value that is a label of a vocabulary, named by its registry enumeration."""
     pattern = re.compile("|".join(map(re.escape, VOCABULARIES[enumeration])))
     return Value(partial(term, enumeration=enumeration), attrgetter("label"), pattern)
 

@@ -19,7 +19,7 @@ class Coverage:
         failures: Outcome and message of each page that gave no record, with its file before it.
         lines: How many lines are not blank.
         unparsed: How many of them are in no field and no known chrome.
-        unknown: How many of those are of whole pages: of a cut or stripped one, nobody expects every line to be read.
+        unknown: How many of those are on whole pages; a cut or stripped page is expected to have some.
         alarms: How many warnings may mean that the site has changed.
         warnings: How often each warning came up, by code and message.
         places: Where each of them came up first, as `file:line`.

@@ -36,8 +36,8 @@ class Files:
 
     A folder is read recursively. What cannot be a page is skipped in it: hidden files and folders, linked folders, the
     folder that a browser saves beside a page, what Windows and macOS leave behind, unfinished downloads, and this
-    tool's own records, outcomes and files beside a store. A path that was given is never skipped, even a missing one,
-    so that it is told.
+    tool's own records, outcomes and files beside a store. A path that the user names is never skipped, even a
+    missing one, so that it is reported.
 
     Attributes:
         skipped: How many files and folders were skipped so far.
@@ -47,8 +47,8 @@ class Files:
         """Take the paths: files, folders and `-` for stdin, in the order wanted.
 
         Args:
-            paths: They.
-            written: Files that this run writes: left out wherever they are met, and not counted.
+            paths: What to read.
+            written: Files that this run writes; they are left out and not counted.
         """
         if isinstance(paths, str | Path):
             raise TypeError(f"expected a list of paths, found one path: pass [{str(paths)!r}]")
@@ -64,7 +64,7 @@ class Files:
                 yield path
 
     def _walk(self, top: str) -> Iterator[str]:
-        """List a folder's files; a folder that cannot be read, or has none, is listed itself, so that it is told."""
+        """List a folder's files; a folder that cannot be read, or has none, is listed itself and so reported."""
         empty = True
         waiting = [top.rstrip("/")]
         while waiting:
@@ -95,7 +95,7 @@ _RUN = 1_000
 
 
 def _list_folder(folder: str) -> tuple[list[str], Iterator[str]]:
-    """Give the names of a folder's folders, and of its files one by one, both in their order.
+    """Return the names of a folder's folders, and of its files one by one, both in their order.
 
     The names of many files are kept as sorted runs, each one string: a third of the memory of as many strings.
     """
@@ -185,10 +185,11 @@ def _open(file: str) -> Iterator[BinaryIO]:
             yield sys.stdin.buffer if sys.stdin else BytesIO()
             return
         if os.path.isdir(file):  # noqa: PTH112  as above
-            raise Unreadable("expected a folder that can be read and has files in it")
+            raise Unreadable("cannot read the folder, or it has no pages")
         if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as above
-            raise Unreadable("expected a file, found a device, socket or pipe; pipe it in and read '-'")
+            raise Unreadable("cannot read a device, socket or pipe by its name; pipe it in and read '-'")
         with open(file, "rb") as stream:  # noqa: PTH123  as above
             yield stream
     except (OSError, ValueError) as error:
-        raise Unreadable(f"expected a readable file: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Unreadable(f"cannot read the file: {reason.lower()}") from error

@@ -65,7 +65,7 @@ class ArchivedPage(NamedTuple):
 
 @dataclass
 class ImportReport:
-    """What an archive brought.
+    """What an import found in an archive.
 
     Attributes:
         new: Pages, or versions of them, that the store did not have.
@@ -125,10 +125,7 @@ def read_warc(
     try:
         file = Path(path).open("rb")  # noqa: SIM115  # it is closed below
     except OSError as error:
-        raise ArchiveError(
-            f"{path}: it cannot be read: {error.strerror or error}: see to the file and its folder, then give the"
-            " same command again"
-        ) from error
+        raise ArchiveError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     record = None
     with file:
         source = _Source(file)
@@ -142,8 +139,8 @@ def read_warc(
         except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
             # What Python says of warcio's own code tells a user nothing.
             is_python = isinstance(error, AttributeError | TypeError | LookupError)
-            found = "a damaged record" if is_python else " ".join(str(error).split())[:200]
-            report.faults.append(f"expected WARC records, found: {found}{_NO_MORE}")
+            reason = "a damaged record" if is_python else " ".join(str(error).split())[:200]
+            report.faults.append(f"expected WARC records, found: {reason}{_NO_MORE}")
             return
         if record is None:
             report.faults.append("expected WARC records, found none")
@@ -179,7 +176,7 @@ def load_warcio(module: str) -> ModuleType:
         return importlib.import_module(f"warcio.{module}")
     except ModuleNotFoundError as error:
         raise MissingWarcioError(
-            "WARC files need warcio, which is not installed: give `pip install 'trialscrape[warc]'`"
+            "WARC files need warcio, which is not installed: run `pip install 'trialscrape[warc]'`"
         ) from error
 
 
@@ -306,7 +303,7 @@ def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     # Tools disagree on whether the digest of a chunked payload is that of the chunks or of what they hold.
     digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(record.http_headers))
     if any(digest in problem for problem in record.digest_checker.problems for digest in digests):
-        raise ValueError("expected the bytes that its digest tells of, found others")
+        raise ValueError("the bytes do not match their digest")
     length = record.http_headers.get_header("Content-Length", "")
     if length.isdecimal() and len(payload) < int(length):
         raise ValueError(f"expected {length} bytes, found {len(payload)}: it was cut off when it was fetched")

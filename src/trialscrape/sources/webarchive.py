@@ -27,8 +27,8 @@ def read_webarchive(data: bytes) -> Page:
     page = page if isinstance(page, dict) else {}
     body, kind = page.get("WebResourceData"), page.get("WebResourceMIMEType")
     if not isinstance(body, bytes) or kind not in PAGE_TYPES:
-        found = f"a webarchive of {kind}" if isinstance(body, bytes) else "a property list"
-        raise NotAStudyPage(f"{EXPECTED}; found {found}; {SAVE_AGAIN}")
+        content = f"a webarchive of {kind}" if isinstance(body, bytes) else "a property list"
+        raise NotAStudyPage(f"{EXPECTED}; found {content}; {SAVE_AGAIN}")
     url, charset = (page.get(key) for key in ("WebResourceURL", "WebResourceTextEncodingName"))
     return Page(
         body,
@@ -58,7 +58,7 @@ def _check_overlap(data: bytes) -> None:
 
 
 def _measure_object(data: bytes, at: int, reference_size: int) -> int:
-    """Get the bytes of one object that grow with its length."""
+    """Return how many bytes of an object grow with its length."""
     kind, length = data[at] >> 4, data[at] & 0xF
     if kind == _INTEGER:
         return 1 << length

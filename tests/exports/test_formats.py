@@ -1,0 +1,41 @@
+"""Which format the records of a run have."""
+
+from pathlib import Path
+
+import pytest
+
+from trialscrape.errors import UnknownFormat
+from trialscrape.exports.formats import FORMATS, choose_format
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        (None, None, "jsonl"),
+        (None, "json", "json"),
+        ("trials.jsonl", None, "jsonl"),
+        ("trials.JSON", None, "json"),
+        ("trials.json", "jsonl", "jsonl"),
+        ("trials.txt", "json", "json"),
+    ],
+)
+def test_a_name_counts_before_the_ending_of_the_file(path: str | None, name: str | None, expected: str) -> None:
+    assert choose_format(Path(path) if path else None, name) is FORMATS[expected]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "message"),
+    [
+        (
+            "trials.txt",
+            None,
+            "cannot tell the format of trials.txt by its name: end it in .jsonl or .json, or add --format",
+        ),
+        (None, "nope", "there is no format 'nope'; choose from jsonl, json"),
+        ("trials.json", "nope", "there is no format 'nope'; choose from jsonl, json"),
+    ],
+)
+def test_what_no_format_has_is_refused(path: str | None, name: str | None, message: str) -> None:
+    with pytest.raises(UnknownFormat) as refused:
+        choose_format(Path(path) if path else None, name)
+    assert str(refused.value) == message
