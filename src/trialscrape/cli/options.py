@@ -61,7 +61,7 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     outputs = [path.resolve() for path in written if path]
     for path in paths:
         if path != STDIN and Path(path).resolve() in outputs:
-            usage_error(f"cannot write {path}: it is one of the files to read")
+            usage_error(f"cannot write {path}: this command reads it")
     return Files(paths, written=outputs)
 
 
@@ -83,7 +83,7 @@ def refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Pat
     taken = {path.resolve() for path in (*beside, *inputs)}
     for output in filter(None, outputs):
         if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
-            usage_error(f"expected another file to write than to read, found {output} for both")
+            usage_error(f"cannot write {output}: this command reads it")
 
 
 def make_settings(**options: object) -> Settings:
