@@ -1,10 +1,20 @@
-"""Pages to results: one result a page, its record or why there is none. Never an exception, so the run continues."""
+"""Pages to results: one result a page, its record or why there is none. Never an exception, so the run continues.
 
+Pages are read here, or in batches on several cores; the results are the same.
+"""
+
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from trialscrape.errors import PageError, Rejected
 from trialscrape.page import Page
@@ -12,7 +22,19 @@ from trialscrape.parsing.parser import add_matched_id, parse_page
 from trialscrape.records import TracedTrial, Trial
 from trialscrape.results import Outcome, PageResult
 from trialscrape.sources.containers import unwrap
-from trialscrape.sources.files import Files, read_pages
+from trialscrape.sources.files import Files, measure_file, read_pages
+
+T = TypeVar("T")
+
+FEW_PAGES = 1_000
+"""Pages that are read here before other processes start: they take as long to start as a few hundred pages to read."""
+
+_BATCH = 32  # pages
+_BATCH_BYTES = 4 * 1024 * 1024
+_AHEAD = 4  # batches a job: the next one waits while the results of the last ones are written
+
+Batch = list[str | Page | PageResult]
+"""What is read together: the names of files of one page each, pages out of containers, and what failed in one."""
 
 
 def parse(
@@ -65,16 +87,179 @@ def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: boo
     Yields:
         One result per page, in the order of the paths and, in a folder, of the names.
     """
-    return map_pages(partial(read_page, strict=strict, spans=spans), Files(paths))
+    return _read_batch(Files(paths), strict=strict, spans=spans)
 
 
-def map_pages(work: Callable[[Page], PageResult], files: Iterable[str]) -> Iterator[PageResult]:
-    """Apply work to every page of some files, in this process, in their order."""
+def map_pages(
+    finish: Callable[[Iterable[PageResult]], T],
+    files: Iterable[str],
+    *,
+    jobs: int | None = 1,
+    strict: bool = False,
+    spans: bool = False,
+) -> Iterator[T]:
+    """Read the pages of some files in batches, here or on several cores.
+
+    Args:
+        finish: What to make of the results of a batch, in the process that read it. With several jobs it and what it
+            returns are pickled.
+        files: The files, as `Files` lists them.
+        jobs: How many processes read; None for as many as there are cores, once there are more than `FEW_PAGES` pages.
+        strict: Reject a page that has warnings or unparsed lines.
+        spans: Read `TracedTrial` records.
+
+    Yields:
+        What `finish` returned for each batch, in the order of the files.
+    """
+    work = partial(_finish_batch, finish, strict=strict, spans=spans)
+    batches = _make_batches(files)
+    if jobs is None:
+        few = 0
+        for batch in batches:
+            if few >= FEW_PAGES:
+                batches = chain([batch], batches)
+                break
+            yield work(batch)
+            few += len(batch)
+        jobs = _count_cores()
+    yield from map(work, batches) if jobs == 1 else _map_on_cores(work, batches, jobs)
+
+
+def _count_cores() -> int:
+    # A container or a batch system may allow fewer than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _make_batches(files: Iterable[str]) -> Iterator[Batch]:
+    """Part the files into batches; a container is read here, page by page, so that several jobs share its pages."""
+    batch: Batch = []
+    size = 0
+    for item, length in _list_items(files):
+        batch.append(item)
+        size += length
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _list_items(files: Iterable[str]) -> Iterator[tuple[str | Page | PageResult, int]]:
     for file in files:
-        try:
-            yield from map(work, read_pages(file))
-        except PageError as error:
-            yield _make_failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
+        length = measure_file(file)
+        if length is not None:
+            yield file, length
+            continue
+        for item in _read_file(file):
+            yield item, len(item.body) if isinstance(item, Page) else 0
+
+
+def _read_file(file: str) -> Iterator[Page | PageResult]:
+    try:
+        yield from read_pages(file)
+    except PageError as error:
+        yield _make_failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
+
+
+def _finish_batch(finish: Callable[[Iterable[PageResult]], T], batch: Batch, *, strict: bool, spans: bool) -> T:
+    return finish(_read_batch(batch, strict=strict, spans=spans))
+
+
+def _read_batch(batch: Iterable[str | Page | PageResult], *, strict: bool, spans: bool) -> Iterator[PageResult]:
+    for entry in batch:
+        for item in _read_file(entry) if isinstance(entry, str) else [entry]:
+            yield read_page(item, strict=strict, spans=spans) if isinstance(item, Page) else item
+
+
+def _map_on_cores(work: Callable[[Batch], T], batches: Iterator[Batch], jobs: int) -> Iterator[T]:
+    """Read batches in several processes; one that is killed costs at most the page that it cannot read."""
+    unread: list[Batch] = []
+    while True:
+        unread = yield from _map_until_killed(work, chain(unread, batches), jobs)
+        if not unread:
+            return
+        # The batch at which the results ended need not be the one that a process died of, so it is read alone.
+        yield from _map_alone(work, unread.pop(0))
+
+
+def _map_until_killed(
+    work: Callable[[Batch], T], batches: Iterator[Batch], jobs: int
+) -> Generator[T, None, list[Batch]]:
+    """Read batches until all are read, or a process is killed; return those whose results are lost."""
+    unread: deque[Batch] = deque()
+    results: deque[Future[T]] = deque()
+    with _open_pool(jobs) as pool, suppress(BrokenExecutor):
+        while True:
+            for batch in islice(batches, _AHEAD * jobs - len(unread)):
+                unread.append(batch)
+                results.append(pool.submit(work, batch))
+            if not unread:
+                break
+            result = results.popleft().result()
+            unread.popleft()
+            yield result
+    return list(unread)
+
+
+def _map_alone(work: Callable[[Batch], T], batch: Batch) -> Iterator[T]:
+    """Read a batch with nothing beside it; where its process is killed again, do so page by page."""
+    with _open_pool(1) as pool, suppress(BrokenExecutor):
+        result = pool.submit(work, batch).result()
+        yield result
+        return
+    if len(batch) > 1:
+        for item in batch:
+            yield from _map_alone(work, [item])
+        return
+    (item,) = batch
+    file = item if isinstance(item, str) else item.file or ""
+    yield work([PageResult(file, Outcome.INTERNAL_ERROR, _KILLED)])
+
+
+_KILLED = "the process that read this page was killed; it may need more memory than there is"
+
+
+@contextmanager
+def _open_pool(jobs: int) -> Iterator[Executor]:
+    """Open a pool of processes; leaving it early ends them at once."""
+    before = set(multiprocessing.active_children())
+    # Not a fork of this process, which may have threads; a server forks faster than a new Python starts.
+    context = multiprocessing.get_context(_START_METHOD)
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
+    with _hold_interrupts():
+        pool.submit(int)  # starts all processes
+    try:
+        yield pool
+        pool.shutdown()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        begun = set(multiprocessing.active_children()) - before
+        for process in begun:
+            process.kill()
+        for process in begun:
+            process.join()
+
+
+_START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+@contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait: amid the start of a process it would leave one that nobody knows of, without what it needs."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ignore_interrupts() -> None:
+    # Ctrl-C goes to all processes of a terminal; the one that started the others ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageResult:

@@ -1,6 +1,7 @@
 """The commands that look at pages or at the record: `check`, `show`, `schema`."""
 
 import json
+from functools import reduce
 from pathlib import Path
 from typing import Annotated
 
@@ -9,20 +10,21 @@ from rich.console import Console
 
 from trialscrape.cli.console import echo_error, escape_controls, progress, usage_error
 from trialscrape.cli.display import display
-from trialscrape.cli.options import Paths, find_files
-from trialscrape.engines import map_pages, read_page
-from trialscrape.quality.coverage import measure_coverage, report
+from trialscrape.cli.options import Jobs, Paths, find_files
+from trialscrape.engines import map_pages, parse_files
+from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, report
 from trialscrape.records import TracedTrial, Trial
 
 
-def check(paths: Paths) -> None:
+def check(paths: Paths, *, jobs: Jobs = None) -> None:
     """Report how many lines of the pages are parsed, what is unknown, and how often each field is filled.
 
     Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
     """
     files = find_files(paths)
     with progress() as bar:
-        counts = measure_coverage(map_pages(read_page, bar.track(files, description="pages")))
+        parts = map_pages(measure_coverage, bar.track(files, description="pages"), jobs=jobs)
+        counts = reduce(add_coverage, parts, Coverage())
     for line in report(counts, skipped=files.skipped):
         print(escape_controls(line))
     if counts.alarm:
@@ -34,7 +36,7 @@ def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved pag
     find_files([path])
     if Path(path).is_dir():
         usage_error(f"{path} is a folder; name one page")
-    result = next(map_pages(read_page, [path]))
+    result = next(parse_files([path]))
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)

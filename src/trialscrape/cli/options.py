@@ -21,6 +21,14 @@ Paths = Annotated[
 ]
 
 
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", metavar="N", min=1, help="Processes that read pages; default is one for few pages, else all cores."
+    ),
+]
+
+
 def check_output(path: Path | None) -> Path | None:
     """Refuse an output that is not a file; return the path behind a link, or None for `-`."""
     if path is None or path == Path("-"):

@@ -3,29 +3,29 @@
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors
-from trialscrape.cli.options import FormatName, Output, Paths, find_files, require_format
-from trialscrape.engines import map_pages, read_page
+from trialscrape.cli.options import FormatName, Jobs, Output, Paths, find_files, require_format
+from trialscrape.engines import map_pages
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import format_result, name_outcomes
-from trialscrape.results import PageResult
+from trialscrape.exports.jsonl import PageLines, format_pages, name_outcomes
 
 _MOST_SHOWN = 20
 
 
-def parse_pages(
+def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     paths: Paths,
     *,
     output: Output = None,
     format_: FormatName = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
+    jobs: Jobs = None,
 ) -> None:
     """Read saved study pages and write one record a page.
 
@@ -41,25 +41,26 @@ def parse_pages(
         records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
         write = stack.enter_context(chosen.open(records))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
-        work = partial(read_page, strict=strict, spans=spans)
-        for result in map_pages(work, bar.track(files, description="pages")):
-            _count_result(tally, result)
-            if result.trial:
-                write(result.trial)
+        tracked = bar.track(files, description="pages")
+        for page in chain.from_iterable(map_pages(format_pages, tracked, jobs=jobs, strict=strict, spans=spans)):
+            _count_page(tally, page)
+            if page.record:
+                write(page.record)
             if rows:
-                rows.write(format_result(result) + b"\n")
+                rows.write(page.row + b"\n")
     tally["skipped"] = files.skipped
     _summarize(tally, output)
     if tally["failed"]:
         raise typer.Exit(1)
 
 
-def _count_result(tally: Counter[str], result: PageResult) -> None:
+def _count_page(tally: Counter[str], page: PageLines) -> None:
+    result = page.result
     tally["pages"] += 1
     tally[result.outcome] += 1
-    if result.trial:
-        tally["warnings"] += len(result.trial.warnings)
-        tally["unparsed lines"] += len(result.trial.unparsed)
+    tally["warnings"] += page.warnings
+    tally["unparsed lines"] += page.unparsed
+    if page.record:
         return
     tally["failed"] += 1
     if tally["failed"] <= _MOST_SHOWN:

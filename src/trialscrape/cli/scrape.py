@@ -25,7 +25,7 @@ from trialscrape.cli.options import (
 from trialscrape.errors import IdFileError
 from trialscrape.exports import formats
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import format_row, name_outcomes
+from trialscrape.exports.jsonl import format_record, format_row, name_outcomes
 from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.ids import normalize_ids, read_ids
 from trialscrape.scraping.run import plan, resume, run_key
@@ -112,7 +112,7 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
             description = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
             bar.update(task, advance=1, description=description)
             if result.trial:
-                write(result.trial, result.record)
+                write(format_record(result.trial, result.record))
             if rows:
                 rows.write(format_row(result.row()) + b"\n")
     store.runs.end(run_key(ids, settings))

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from trialscrape.errors import UnknownFormat
 from trialscrape.exports.json import open_json
-from trialscrape.exports.jsonl import Write, open_jsonl
+from trialscrape.exports.jsonl import open_jsonl
 
 
 class Format(NamedTuple):
@@ -18,11 +18,12 @@ class Format(NamedTuple):
 
     Attributes:
         ending: What the name of such a file ends in.
-        open: Opens a writer on a stream; the file is complete when the writer is closed.
+        open: Opens a writer on a stream. The writer takes a record as its line of JSON; the file is complete when it
+            is closed.
     """
 
     ending: str
-    open: Callable[[BinaryIO], AbstractContextManager[Write]]
+    open: Callable[[BinaryIO], AbstractContextManager[Callable[[bytes], None]]]
 
 
 FORMATS = {

@@ -1,21 +1,18 @@
 """Records as one JSON array, a record a line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from trialscrape.exports.jsonl import Write, format_record
-from trialscrape.records import Trial
-
 
 @contextmanager
-def open_json(stream: BinaryIO) -> Iterator[Write]:
-    """Yield a function that writes a record as an element of the array."""
+def open_json(stream: BinaryIO) -> Iterator[Callable[[bytes], None]]:
+    """Yield a function that writes a record, given as its line of JSON, as an element of the array."""
     before = b"[\n"
 
-    def write(trial: Trial, record: str | None = None) -> None:
+    def write(record: bytes) -> None:
         nonlocal before
-        stream.write(before + format_record(trial, record))
+        stream.write(before + record)
         before = b",\n"
 
     yield write

@@ -2,22 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple
 
 from trialscrape.records import Trial
 from trialscrape.results import PageResult
-
-
-class Write(Protocol):
-    """Writes a record; its JSON is passed along where it is at hand."""
-
-    def __call__(self, trial: Trial, record: str | None = None) -> None:
-        """Write it."""
-
 
 # JSON lets these stand raw, but a terminal or an editor would obey them.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -37,11 +29,11 @@ def format_record(trial: Trial, record: str | None = None) -> bytes:
 
 
 @contextmanager
-def open_jsonl(stream: BinaryIO) -> Iterator[Write]:
-    """Yield a function that writes a record as a line."""
+def open_jsonl(stream: BinaryIO) -> Iterator[Callable[[bytes], None]]:
+    """Yield a function that writes a record, given as its line of JSON."""
 
-    def write(trial: Trial, record: str | None = None) -> None:
-        stream.write(format_record(trial, record) + b"\n")
+    def write(record: bytes) -> None:
+        stream.write(record + b"\n")
 
     yield write
     stream.flush()
@@ -50,6 +42,37 @@ def open_jsonl(stream: BinaryIO) -> Iterator[Write]:
 def format_result(result: PageResult) -> bytes:
     """Write what became of a page as one line of JSON, UTF-8, without the newline and the record."""
     return format_row({name: getattr(result, name) for name in _ROW_FIELDS})
+
+
+class PageLines(NamedTuple):
+    """What became of a page, as it is written: workers give this back instead of models.
+
+    Attributes:
+        result: The result without the record.
+        record: The record as `format_record` writes it, where there is one.
+        row: The result as `format_result` writes it.
+        warnings: How many the record has.
+        unparsed: How many unparsed lines it has.
+    """
+
+    result: PageResult
+    record: bytes | None
+    row: bytes
+    warnings: int
+    unparsed: int
+
+
+def format_pages(results: Iterable[PageResult]) -> list[PageLines]:
+    """Write results and their records as lines."""
+    return [_format_page(result, result.trial) for result in results]
+
+
+def _format_page(result: PageResult, trial: Trial | None) -> PageLines:
+    row = format_result(result)
+    if trial is None:
+        return PageLines(result, None, row, 0, 0)
+    bare = replace(result, trial=None)
+    return PageLines(bare, format_record(trial), row, len(trial.warnings), len(trial.unparsed))
 
 
 def format_row(row: Mapping[str, object]) -> bytes:

@@ -54,6 +54,21 @@ def measure_coverage(results: Iterable[PageResult]) -> Coverage:
     return counts
 
 
+def add_coverage(counts: Coverage, more: Coverage) -> Coverage:
+    """Add the counts over later pages; return the sums."""
+    counts.pages += more.pages
+    counts.failures += more.failures
+    counts.lines += more.lines
+    counts.unparsed += more.unparsed
+    counts.unknown += more.unknown
+    counts.alarms += more.alarms
+    counts.warnings += more.warnings
+    counts.filled += more.filled
+    for key, place in more.places.items():
+        counts.places.setdefault(key, place)
+    return counts
+
+
 def _count_trial(counts: Coverage, result: PageResult, trial: Trial) -> None:
     counts.lines += result.lines
     counts.unparsed += len(trial.unparsed)

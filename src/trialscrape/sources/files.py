@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -154,6 +155,24 @@ def _is_own_output(path: Path) -> bool:
             return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
     except OSError:
         return False
+
+
+def measure_file(file: str) -> int | None:
+    """Return the size in bytes of a file that is one page; None for a container of many, and for stdin.
+
+    A file that cannot be read counts as a page: reading it says why.
+    """
+    if file == STDIN:
+        return None
+    try:
+        status = os.stat(file)  # noqa: PTH116  no Path, as in `_open`
+        if not stat.S_ISREG(status.st_mode):
+            return 0
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123  as above
+            container = find_file_container(stream.read(FIRST_BYTES))
+    except (OSError, ValueError):
+        return 0
+    return None if container and container.pages else status.st_size
 
 
 def read_pages(file: str) -> Iterator[Page]:
