@@ -17,6 +17,8 @@
     │   └── FileInUseError    another process is writing it
     ├── IdFileError           a file of ids cannot be read
     ├── ArchiveError          a WARC file cannot be read
+    ├── ClusterError          no Ray cluster answers
+    ├── MissingExtraError     an optional library is not installed
     └── MissingWarcioError    the optional part for WARC is not installed
 
 Each page error carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
@@ -121,3 +123,11 @@ class ArchiveError(TrialscrapeError):
 
 class MissingWarcioError(TrialscrapeError):
     """The optional part for WARC is not installed."""
+
+
+class MissingExtraError(TrialscrapeError):
+    """An optional library is not installed; the message says which extra to install."""
+
+
+class ClusterError(TrialscrapeError):
+    """No Ray cluster answers; the message says where."""

@@ -29,7 +29,7 @@ def test_a_name_counts_before_the_ending_of_the_file(path: str | None, name: str
         (
             "trials.txt",
             None,
-            "cannot tell the format of trials.txt by its name: end it in .jsonl or .json, or add --format",
+            "cannot tell the format of trials.txt by its name: end it in one of .jsonl, .json, or add --format",
         ),
         (None, "nope", "there is no format 'nope'; choose from jsonl, json"),
         ("trials.json", "nope", "there is no format 'nope'; choose from jsonl, json"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import usage_error
-from trialscrape.errors import TrialscrapeError, UnknownFormat
+from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownFormat
 from trialscrape.exports import formats
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
@@ -43,13 +43,11 @@ def check_output(path: Path | None) -> Path | None:
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", callback=check_output, help="File for the records; default is stdout."),
+    typer.Option("-o", "--output", metavar="FILE", help="File for the records; default is stdout."),
 ]
 FormatName = Annotated[
     str | None,
-    typer.Option(
-        "--format", metavar="NAME", help=f"{' or '.join(formats.FORMATS)}; default is by the name of the file."
-    ),
+    typer.Option("--format", metavar="NAME", help=f"{', '.join(formats.FORMATS)}; default is by the name of the file."),
 ]
 
 
@@ -57,7 +55,7 @@ def require_format(output: Path | None, name: str | None) -> formats.Format:
     """Choose the format of the records; an unknown one ends the command before it begins."""
     try:
         return formats.choose_format(output, name)
-    except UnknownFormat as error:
+    except (UnknownFormat, MissingExtraError) as error:
         usage_error(str(error))
 
 

@@ -2,19 +2,25 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors
-from trialscrape.cli.options import FormatName, Jobs, Output, Paths, find_files, require_format
+from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.options import FormatName, Jobs, Output, Paths, check_output, find_files, require_format
 from trialscrape.engines import map_pages
-from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import PageLines, format_pages, name_outcomes
+from trialscrape.exports.files import atomic_write, make_folder
+from trialscrape.exports.formats import name_outcomes
+from trialscrape.exports.jsonl import PageLines, format_pages
+from trialscrape.shards import Shard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
+from trialscrape.sources.files import Files
 
+Engine = Literal["here", "ray"]
 _MOST_SHOWN = 20
 
 
@@ -26,11 +32,26 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
     jobs: Jobs = None,
+    engine: Annotated[Engine, typer.Option("--engine", help="What runs the work; ray writes a folder.")] = "here",
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", metavar="ADDRESS", help="A running cluster; default is one of this machine."),
+    ] = None,
 ) -> None:
     """Read saved study pages and write one record a page.
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
+    With --engine ray, the folder of -o gets records and outcomes by the shard, and manifest.json.
     """
+    if engine == "ray":
+        folder = _require_folder(output)
+        require_format(None, format_)
+        plan = partial(plan_shards, folder=folder.resolve(), format_name=format_ or "jsonl", strict=strict, spans=spans)
+        _parse_on_ray(plan, find_files(paths), folder, ray_address)
+        return
+    if ray_address:
+        usage_error("--ray-address needs --engine ray")
+    output = check_output(output)
     chosen = require_format(output, format_)
     rows_file = name_outcomes(output) if output else None
     files = find_files(paths, written=(output, rows_file))
@@ -38,8 +59,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     left = f"what was written is in {output}.part, the same command starts over" if output else ""
     with report_errors(left), ExitStack() as stack:
         rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
-        records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
-        write = stack.enter_context(chosen.open(records))
+        write = stack.enter_context(chosen.open(output))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         tracked = bar.track(files, description="pages")
         for page in chain.from_iterable(map_pages(format_pages, tracked, jobs=jobs, strict=strict, spans=spans)):
@@ -51,6 +71,37 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     tally["skipped"] = files.skipped
     _summarize(tally, output)
     if tally["failed"]:
+        raise typer.Exit(1)
+
+
+def _require_folder(path: Path | None) -> Path:
+    if path is None or (path.exists() and not path.is_dir()):
+        usage_error(f"--engine ray writes into a folder: expected -o with one, found {path or 'none'}")
+    if not path.parent.is_dir():
+        usage_error(f"cannot make {path}: there is no folder {path.parent}")
+    return path
+
+
+def _parse_on_ray(
+    plan: Callable[[Iterable[str]], Iterable[Shard]], files: Files, folder: Path, address: str | None
+) -> None:
+    summaries: list[ShardSummary] = []
+    failed = 0
+    with report_errors(f"the same command writes the shards that are missing in {folder}"), progress() as bar:
+        make_folder(folder)
+        shards = plan(bar.track(files, description="pages"))
+        for summary in map_on_ray(read_shard, shards, address=address):
+            if isinstance(summary, ShardSummary):
+                summaries.append(summary)
+                continue
+            shard, message = summary
+            failed += 1
+            echo_error(f"{shard.files[0]} and what follows it ({len(shard.files):,} files): {message}")
+        tally = write_manifest(folder, summaries)
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in tally.most_common())
+    counts = f"{len(summaries):,} shards, {failed:,} failed, {files.skipped:,} skipped files"
+    echo_error(f"{counts}; {tally.total():,} pages: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
+    if failed or tally.total() > tally["ok"]:
         raise typer.Exit(1)
 
 

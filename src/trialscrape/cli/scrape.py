@@ -18,6 +18,7 @@ from trialscrape.cli.options import (
     Registry,
     Site,
     StoreFile,
+    check_output,
     make_settings,
     refuse_overwriting,
     require_format,
@@ -25,7 +26,8 @@ from trialscrape.cli.options import (
 from trialscrape.errors import IdFileError
 from trialscrape.exports import formats
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.jsonl import format_record, format_row, name_outcomes
+from trialscrape.exports.formats import name_outcomes
+from trialscrape.exports.jsonl import format_record, format_row
 from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.ids import normalize_ids, read_ids
 from trialscrape.scraping.run import plan, resume, run_key
@@ -66,6 +68,7 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in their order. The same command
     resumes a run that was stopped.
     """
+    output = check_output(output)
     settings = make_settings(
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
@@ -102,8 +105,7 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
     rows_file = name_outcomes(output) if output else None
     with ExitStack() as stack:
         rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
-        records = stack.enter_context(atomic_write(output)) if output else sys.stdout.buffer
-        write = stack.enter_context(chosen.open(records))
+        write = stack.enter_context(chosen.open(output))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         task = bar.add_task("ids", total=len(ids))
         for result in resume(ids, store, settings):

@@ -44,6 +44,27 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             _rename(stream, part, path)
 
 
+@contextmanager
+def open_output(path: Path | None) -> Iterator[BinaryIO]:
+    """Open the file for records by `atomic_write`, or stdout for None."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with atomic_write(path) as stream:
+        yield stream
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    with _translate_errors(path):
+        path.mkdir(exist_ok=True)
+
+
 class _Output(io.FileIO):
     """The open file. It has no buffer: a line that was written is in the file even if the process is killed."""
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from trialscrape.exports.files import open_output
 from trialscrape.records import Trial
 from trialscrape.results import PageResult
 
@@ -25,18 +26,14 @@ def format_record(trial: Trial, record: str | None = None) -> bytes:
         trial: The record.
         record: The same as JSON, where that is at hand.
     """
-    return _escape_unsafe(record or trial.model_dump_json()).encode()
+    return escape_unsafe(record or trial.model_dump_json()).encode()
 
 
 @contextmanager
-def open_jsonl(stream: BinaryIO) -> Iterator[Callable[[bytes], None]]:
-    """Yield a function that writes a record, given as its line of JSON."""
-
-    def write(record: bytes) -> None:
-        stream.write(record + b"\n")
-
-    yield write
-    stream.flush()
+def open_jsonl(path: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Yield a function that writes a record, given as its line of JSON, as a line of the file."""
+    with open_output(path) as stream:
+        yield lambda record: stream.write(record + b"\n")
 
 
 def format_result(result: PageResult) -> bytes:
@@ -77,14 +74,9 @@ def _format_page(result: PageResult, trial: Trial | None) -> PageLines:
 
 def format_row(row: Mapping[str, object]) -> bytes:
     """Write a row as one line of JSON, UTF-8, without the newline, as safe as `format_record`."""
-    return _escape_unsafe(json.dumps(row, ensure_ascii=False)).encode()
+    return escape_unsafe(json.dumps(row, ensure_ascii=False)).encode()
 
 
-def name_outcomes(records: Path) -> Path:
-    """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
-    stem = records.stem if records.suffix in {".json", ".jsonl"} else records.name
-    return records.with_name(f"{stem}.outcomes.jsonl")
-
-
-def _escape_unsafe(text: str) -> str:
+def escape_unsafe(text: str) -> str:
+    """Escape in JSON what a terminal or an editor would obey: control characters and bidi marks."""
     return _UNSAFE.sub(lambda character: f"\\u{ord(character[0]):04x}", text)
