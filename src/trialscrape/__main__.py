@@ -4,6 +4,8 @@ import io
 import os
 import sys
 
+_PIPE_CLOSED = 128 + 13  # as `cli.app` says
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -20,9 +22,10 @@ def main() -> None:
     except OSError as error:
         # Python would write the rest of the buffer again, and end with its own message and exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not isinstance(error, BrokenPipeError):
-            reason = (error.strerror or str(error)).lower()
-            print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_PIPE_CLOSED)
+        reason = (error.strerror or str(error)).lower()
+        print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
         sys.exit(1)
 
 

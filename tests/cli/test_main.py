@@ -142,3 +142,17 @@ def test_the_version_needs_no_command() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"trialscrape {trialscrape.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["schema", "check", "parse"])
+def test_a_reader_that_leaves_early_is_no_failure(page: Path, command: str) -> None:
+    # Enough pages that the pipe is full before the command ends.
+    pages = [str(page)] * 60
+    with subprocess.Popen(
+        [*COMMAND, command, *(pages if command != "schema" else [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")

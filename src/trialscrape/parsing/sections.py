@@ -358,6 +358,6 @@ def _describe(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout)
     expected = f"expected a study page, with headings such as {', '.join(examples[:3])} in this order"
     first = next((line.strip(" ") for line in lines if line), None)
     if first is None:
-        return f"{expected}; found no text"
+        return f"{expected}; found no text: the file is empty or has blanks only"
     headings = ", ".join(repr(lines[candidate.at].strip(" ")) for candidate in chosen) or "none of them"
     return f"{expected}; found {headings} in {len(lines)} lines that begin with {first[:60]!r}"
