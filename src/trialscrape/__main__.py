@@ -60,8 +60,9 @@ def _run_command() -> None:
     if before is signal.default_int_handler:
         # Some imports catch a KeyboardInterrupt and raise another error.
         signal.signal(signal.SIGINT, _stop_at_once)
-    from trialscrape.cli.app import app  # noqa: PLC0415
+    from trialscrape.cli.app import make_app  # noqa: PLC0415
 
+    app = make_app(sys.argv[1] if len(sys.argv) > 1 else None)
     signal.signal(signal.SIGINT, before)
     app(prog_name="trialscrape")
 

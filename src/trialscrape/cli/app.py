@@ -5,16 +5,13 @@
 """
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from trialscrape import __version__
-from trialscrape.cli import store
-from trialscrape.cli.inspect import check, schema, show
-from trialscrape.cli.parse import parse_pages
-from trialscrape.cli.scrape import scrape_ids
 
 PIPE_CLOSED = 128 + 13
 """The exit code of a command that SIGPIPE ends: nothing failed, and `check` raised no alarm."""
@@ -30,14 +27,36 @@ class _Commands(TyperGroup):
             sys.exit(PIPE_CLOSED)
 
 
-app = typer.Typer(
-    cls=_Commands,
-    help="Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "parse": "parse.parse_pages",
+    "scrape": "scrape.scrape_ids",
+    "check": "inspect.check",
+    "show": "inspect.show",
+    "schema": "inspect.schema",
+    "index": "store.index",
+    "store": "store.store_commands",
+}
+"""The commands, as help lists them: a name to the module beside this one, and what it calls the command."""
+
+
+def make_app(name: str | None = None) -> typer.Typer:
+    """Make the command line of one command, or of all: what a command does not need is not imported."""
+    app = typer.Typer(
+        cls=_Commands,
+        callback=_accept_options,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for known in [name] if name in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[known].partition(".")
+        command = getattr(import_module(f"trialscrape.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=known)
+        else:
+            app.command(known)(command)
+    return app
 
 
 def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with the flag
@@ -46,20 +65,10 @@ def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with
         raise typer.Exit
 
 
-@app.callback()
-def accept_options(
+def _accept_options(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for."""
-
-
-app.command("parse")(parse_pages)
-app.command("scrape")(scrape_ids)
-app.command()(check)
-app.command()(show)
-app.command()(schema)
-app.add_typer(store.index, name="index")
-app.add_typer(store.store_commands, name="store")
