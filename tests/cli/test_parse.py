@@ -304,6 +304,9 @@ def test_version_and_help() -> None:
 def test_schema_describes_the_record() -> None:
     schema = json.loads(run("schema").stdout)
     assert list(schema["properties"]) == list(Trial.model_fields)
+    assert (schema["$id"], schema["version"]) == ("https://example.org/trialscrape/schema/2/Trial.json", 2)
+    for model in (schema, *schema["$defs"].values()):
+        assert [name for name, field in model["properties"].items() if "description" not in field] == []
     assert "spans" in json.loads(run("schema", "--spans").stdout)["properties"]
 
 

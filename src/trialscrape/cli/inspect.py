@@ -13,7 +13,7 @@ from trialscrape.cli.display import display
 from trialscrape.cli.options import Jobs, Paths, find_files
 from trialscrape.engines import map_pages, parse_files
 from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, report
-from trialscrape.records import TracedTrial, Trial
+from trialscrape.records import SCHEMA_VERSION, TracedTrial, Trial
 
 
 def check(paths: Paths, *, jobs: Jobs = None) -> None:
@@ -49,4 +49,9 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a record."""
     model = TracedTrial if spans else Trial
-    print(json.dumps(model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))
+    name = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://example.org/trialscrape/schema/{SCHEMA_VERSION}/{model.__name__}.json",
+        "version": SCHEMA_VERSION,
+    }
+    print(json.dumps(name | model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))
