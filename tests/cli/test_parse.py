@@ -95,6 +95,12 @@ def test_a_mistyped_path_leaves_the_output_as_it_is(command: str, folder: Path, 
     assert [path.name for path in tmp_path.iterdir() if "good" in path.name] == ["good.jsonl"]
 
 
+def test_an_id_in_place_of_a_file_gets_a_hint() -> None:
+    done = run("parse", "NCT99000001")
+    assert done.returncode == 2
+    assert "run: trialscrape scrape NCT99000001" in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_stdin_and_stdout() -> None:
     done = run("parse", "-", stdin=PAGE.encode())
     assert done.returncode == 0

@@ -154,6 +154,15 @@ def test_wrong_usage_is_reported(run: Runner, arguments: list[str], settings: di
     assert list(run.folder.iterdir()) == []
 
 
+def test_a_file_among_the_ids_gets_a_hint(run: Runner) -> None:
+    (run.folder / "ids.csv").write_text(IDS[0])
+    done = run("scrape", "ids.csv")
+    assert done.returncode == 2
+    assert "ids.csv is a file: to read ids from it, run: trialscrape scrape -i ids.csv" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
+
+
 OVERWRITING = [
     ["scrape", IDS[0], "-o", "trialscrape.db"],
     ["scrape", IDS[0], "-o", "x.db", "--store", "x.db"],

@@ -1,6 +1,7 @@
 """What several commands take: saved pages, the file for records and its format, the store, and settings."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +64,9 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     """Find the files to read, without those that this run writes; a mistyped path ends the command before it begins."""
     missing = [path for path in paths if path != STDIN and not os.path.lexists(path)]
     if missing:
-        usage_error(f"there is no file or folder {', '.join(missing)}")
+        ids = [path for path in missing if re.fullmatch("(?i)NCT[0-9]{8}", path)]
+        hint = f"; to fetch studies by their ids, run: trialscrape scrape {' '.join(ids[:3])}" if ids else ""
+        usage_error(f"there is no file or folder {', '.join(missing)}{hint}")
     outputs = [path.resolve() for path in written if path]
     for path in paths:
         if path != STDIN and Path(path).resolve() in outputs:
