@@ -24,8 +24,10 @@ MAX_DEPTH = 40
 """Nesting beyond this is read as siblings of this depth. Real pages have three levels; JSON readers stop near 100."""
 
 _ITEM = re.compile(r"( *)([•▪●]|[0-9]{1,9}\.)(?: +(.*))?")
-_EMPTY_COMMENT = re.compile(r" *<!-- *-->")  # the registry's markdown parts two lists with it
-_COLUMN_0 = -1  # the indent of a line without marker and indent: it belongs to no item
+EMPTY_COMMENT = re.compile(r" *<!-- *-->")  # the registry's markdown parts two lists with it
+COLUMN_0 = -1
+"""The indent of a line without marker and indent: it belongs to no item."""
+
 _ROOT = -2
 _LONGEST_QUOTE = 60
 _CRITERIA = TypeAdapter(tuple[Criterion, ...])
@@ -49,37 +51,61 @@ class ParsedCriteria(NamedTuple):
     too_deep: int | None
 
 
-class _Line(NamedTuple):
+class CriteriaLine(NamedTuple):
+    """A line of criteria.
+
+    Attributes:
+        at: Its index.
+        indent: How deep it stands; `COLUMN_0` for a line that belongs to no item.
+        marker: What stands before its text, or None.
+        text: Its text.
+        after_blank: Whether a blank line is above it.
+        running: Whether it may continue a sentence that the line above began.
+        joins: Whether it continues the text of the item above it, where that has less indent and no list yet.
+    """
+
     at: int
     indent: int
     marker: str | None
     text: str
     after_blank: bool
+    running: bool
+    joins: bool
 
 
-def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
+def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
     """Read a section's lines.
+
+    Args:
+        lines: The lines, as `layout` gives them.
+        side: The side whose section it is, or None where the section is for both.
+    """
+    return build_criteria(_split_items(lines), side)
+
+
+def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCriteria:
+    """Build the tree of each side.
 
     In preorder, the texts of each side are its lines in their order: nothing is dropped, merged or reworded. A
     continuation paragraph is joined to its item's text by a blank line, a continued line by a newline; where the item
     has a nested list already, it stands behind it as a criterion without a marker.
 
     Args:
-        lines: The lines, as `layout` gives them.
-        side: The side whose section it is, or None where the section is for both.
+        lines: The lines.
+        side: The side whose section it is, or None where it is for both.
     """
     sides = _Sides(side)
     roots: dict[Side | None, _Node] = {root: _make_node("", None) for root in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None
-    for line in _split_items(lines):
+    for line in lines:
         switched, alone = sides.read(line)
         if switched:
             path = [(_ROOT, roots[sides.side])]
         while path[-1][0] >= line.indent:
             path.pop()
-        if not line.marker and path[-1][1] is last and _COLUMN_0 < path[-1][0] < line.indent:
+        if line.joins and path[-1][1] is last and path[-1][0] > COLUMN_0:
             more.append(f"\n\n{line.text}" if line.after_blank else f"\n{line.text}")
             continue
         _finish(last, more)
@@ -88,26 +114,28 @@ def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
             del path[MAX_DEPTH:]
         last = _make_node(line.text, line.marker, "heading" if alone else "criterion")
         _add_child(path[-1][1], last)
-        if line.indent > _COLUMN_0 or line.text.endswith(":"):
+        if line.indent > COLUMN_0 or line.text.endswith(":"):
             path.append((line.indent, last))
     _finish(last, more)
     inclusion, exclusion, unassigned = (_CRITERIA.validate_python(root["children"]) for root in roots.values())
     return ParsedCriteria(inclusion, exclusion, unassigned, sides.doubts(), too_deep)
 
 
-def _split_items(lines: Iterable[str]) -> Iterator[_Line]:
+def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
     after_blank = True
     for index, line in enumerate(lines):
-        if not line or _EMPTY_COMMENT.fullmatch(line):
+        if not line or EMPTY_COMMENT.fullmatch(line):
             after_blank = True
             continue
         item = _ITEM.fullmatch(line)
         if item:
             pad, marker, text = item.groups("")
-            yield _Line(index, len(pad), marker, text, after_blank)
+            yield CriteriaLine(index, len(pad), marker, text, after_blank, running=False, joins=False)
         else:
             text = line.lstrip(" ")
-            yield _Line(index, len(line) - len(text) or _COLUMN_0, None, text, after_blank)
+            indent = len(line) - len(text) or COLUMN_0
+            inside = indent > COLUMN_0
+            yield CriteriaLine(index, indent, None, text, after_blank, inside or not after_blank, inside)
         after_blank = False
 
 
@@ -140,13 +168,12 @@ class _Sides:
         self._section = side
         self._doubts: list[Doubt] = []
         self._pending: Doubt | None = None  # a doubt about lines to come; void where a named side comes instead
-        self._floor = _COLUMN_0  # the least indent of the current side's list
+        self._floor = COLUMN_0  # the least indent of the current side's list
         self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
-    def read(self, line: _Line) -> tuple[bool, bool]:
+    def read(self, line: CriteriaLine) -> tuple[bool, bool]:
         """Return whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
-        running = line.marker is None and (line.indent > _COLUMN_0 or not line.after_blank)
-        subheading = read_subheading(line.text, item=line.marker is not None, running=running)
+        subheading = read_subheading(line.text, item=line.marker is not None, running=line.running)
         before = self.side
         if subheading and subheading.side:
             self._name(line, subheading.side)
@@ -164,10 +191,10 @@ class _Sides:
         self._settle()
         return tuple(self._doubts)
 
-    def _name(self, line: _Line, side: Side) -> None:
+    def _name(self, line: CriteriaLine, side: Side) -> None:
         self._pending = None
         if side != self.side or line.indent < self._floor:
-            self._floor = _COLUMN_0 if line.indent == _COLUMN_0 else sys.maxsize
+            self._floor = COLUMN_0 if line.indent == COLUMN_0 else sys.maxsize
         self._is_over_nothing = True
         if side != self.side and self._section not in {None, side}:
             self._doubts.append(
@@ -175,16 +202,16 @@ class _Sides:
             )
         self.side = side
 
-    def _lose(self, line: _Line, subheading: Subheading) -> None:
+    def _lose(self, line: CriteriaLine, subheading: Subheading) -> None:
         self._settle()
         self._pending = _make_doubt(line, "a heading that names one side", "what follows is unassigned")
         if not subheading.alone:
             self._settle()
         self._forget()
 
-    def _go_on(self, line: _Line) -> None:
+    def _go_on(self, line: CriteriaLine) -> None:
         self._settle()
-        if line.indent == _COLUMN_0 or (self._is_over_nothing and not line.marker):
+        if line.indent == COLUMN_0 or (self._is_over_nothing and not line.marker):
             return
         if self._is_over_nothing:
             self._floor, self._is_over_nothing = min(self._floor, line.indent), False
@@ -198,8 +225,8 @@ class _Sides:
             self._pending = None
 
     def _forget(self) -> None:
-        self.side, self._floor, self._is_over_nothing = None, _COLUMN_0, False
+        self.side, self._floor, self._is_over_nothing = None, COLUMN_0, False
 
 
-def _make_doubt(line: _Line, expected: str, consequence: str) -> Doubt:
+def _make_doubt(line: CriteriaLine, expected: str, consequence: str) -> Doubt:
     return Doubt(line.at, f"expected {expected}, found {line.text[:_LONGEST_QUOTE]!r}; {consequence}")
