@@ -95,27 +95,34 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
         side: The side whose section it is, or None where it is for both.
     """
     sides = _Sides(side)
-    roots: dict[Side | None, _Node] = {root: _make_node("", None) for root in ("inclusion", "exclusion", None)}
+    roots: dict[Side | None, _Node] = {
+        root: {"text": "", "children": []} for root in ("inclusion", "exclusion", None)
+    }
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None
     for line in lines:
+        at, indent, marker, text, after_blank, _, joins = line
         switched, alone = sides.read(line)
         if switched:
             path = [(_ROOT, roots[sides.side])]
-        while path[-1][0] >= line.indent:
+        while path[-1][0] >= indent:
             path.pop()
-        if line.joins and path[-1][1] is last and path[-1][0] > COLUMN_0:
-            more.append(f"\n\n{line.text}" if line.after_blank else f"\n{line.text}")
+        if joins and path[-1][1] is last and path[-1][0] > COLUMN_0:
+            more.append(f"\n\n{text}" if after_blank else f"\n{text}")
             continue
-        _finish(last, more)
+        if more:
+            _finish(last, more)
         if len(path) > MAX_DEPTH:
-            too_deep = line.at if too_deep is None else too_deep
+            too_deep = at if too_deep is None else too_deep
             del path[MAX_DEPTH:]
-        last = _make_node(line.text, line.marker, "heading" if alone else "criterion")
-        _add_child(path[-1][1], last)
-        if line.indent > COLUMN_0 or line.text.endswith(":"):
-            path.append((line.indent, last))
+        last = {"kind": "heading" if alone else "criterion", "text": text, "marker": marker, "children": []}
+        parent = path[-1][1]
+        if not parent["children"] and introduces(parent["text"]):
+            parent["kind"] = "heading"
+        parent["children"].append(last)
+        if indent > COLUMN_0 or text.endswith(":"):
+            path.append((indent, last))
     _finish(last, more)
     inclusion, exclusion, unassigned = (_CRITERIA.validate_python(root["children"]) for root in roots.values())
     return ParsedCriteria(inclusion, exclusion, unassigned, sides.doubts(), too_deep)
@@ -137,16 +144,6 @@ def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
             inside = indent > COLUMN_0
             yield CriteriaLine(index, indent, None, text, after_blank, inside or not after_blank, inside)
         after_blank = False
-
-
-def _make_node(text: str, marker: str | None, kind: str = "criterion") -> _Node:
-    return {"kind": kind, "text": text, "marker": marker, "children": []}
-
-
-def _add_child(parent: _Node, child: _Node) -> None:
-    if not parent["children"] and introduces(parent["text"]):
-        parent["kind"] = "heading"
-    parent["children"].append(child)
 
 
 def _finish(node: _Node, more: list[str]) -> None:
@@ -174,6 +171,8 @@ class _Sides:
     def read(self, line: CriteriaLine) -> tuple[bool, bool]:
         """Return whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
         subheading = read_subheading(line.text, item=line.marker is not None, running=line.running)
+        if subheading is None and not self._pending and not self._is_over_nothing and line.indent >= self._floor:
+            return False, False  # what most lines are
         before = self.side
         if subheading and subheading.side:
             self._name(line, subheading.side)

@@ -19,6 +19,7 @@ fact. This module knows nothing of pages, lists or indents.
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Side = Literal["inclusion", "exclusion"]
@@ -103,6 +104,8 @@ _CLAUSE = _split_words(
 _STATEMENT = _split_words("are be been had has have is that was were which who")
 _OPEN = _split_words("at by for from in of on to")
 _ANNOUNCING = _split_words("apply applies below following follows")
+_SHORT = len("exclusions") + 2
+_LONGEST_KEPT = 60  # characters
 _LONGEST_LABEL = 8  # words
 _LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
@@ -192,13 +195,24 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
         The heading, or None for any other line.
     """
     lower = text.lower()
-    if "clusi" in lower and (plain := _strip_decoration(lower)) and _NAME.search(plain):
-        subheading = _read_names(plain, item=item)
-        broken = running and text[:1].islower() and ":" not in plain
-        return subheading._replace(side=None, alone=False) if subheading and broken else subheading
-    if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= len("exclusions") + 2:
-        return _read_other_words(_strip_decoration(lower))
+    if "clusi" in lower or "crit" in lower or ":" in lower or "following" in lower or len(lower) <= _SHORT:
+        running = running and text[:1].islower()
+        return (_read_again if len(text) <= _LONGEST_KEPT else _read)(lower, item=item, running=running)
     return None
+
+
+def _read(lower: str, *, item: bool, running: bool) -> Subheading | None:
+    plain = _strip_decoration(lower)
+    if "clusi" in lower and plain and _NAME.search(plain):
+        subheading = _read_names(plain, item=item)
+        broken = running and ":" not in plain
+        return subheading._replace(side=None, alone=False) if subheading and broken else subheading
+    if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= _SHORT:
+        return _read_other_words(plain)
+    return None
+
+
+_read_again = lru_cache(maxsize=1024)(_read)  # texts have the same headings
 
 
 def introduces(text: str) -> bool:
@@ -207,7 +221,11 @@ def introduces(text: str) -> bool:
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
     (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
     """
-    if not text.endswith(":") or _SECOND_CLAUSE.search(text, 0, len(text) - 1):
+    return text.endswith(":") and (_introduces_again if len(text) <= _LONGEST_KEPT else _introduces)(text)
+
+
+def _introduces(text: str) -> bool:
+    if _SECOND_CLAUSE.search(text, 0, len(text) - 1):
         return False
     words = _WORD.findall(text.lower())
     other = [place for place in range(len(words)) if not _is_known(words, place, _INTRODUCING)]
@@ -216,6 +234,14 @@ def introduces(text: str) -> bool:
     joined = not _CLAUSE.isdisjoint(words)
     stated = words[-1] not in _OPEN and not _STATEMENT.isdisjoint(words[: other[-1]])
     return len(other) <= _LONGEST_INTRODUCTION and not joined and not stated and not _SAYS_MORE.search(text)
+
+
+_introduces_again = lru_cache(maxsize=1024)(_introduces)
+
+
+def names_group(text: str) -> bool:
+    """Return whether a line only names a part of the study or its people: `Part A`, `Healthy volunteers`."""
+    return _is_label(text.lower(), _PREFIX_WORDS | _NUMBERS)
 
 
 def _is_known(words: Sequence[str], place: int, vocabulary: Collection[str]) -> bool:

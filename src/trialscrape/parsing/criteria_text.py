@@ -1,0 +1,446 @@
+r"""Criteria in a text from anywhere: a registry, a paper, a protocol.
+
+    text ─lines─▶ marked or not ─▶ items, with their wrapped lines ─criteria─▶ a tree a side
+
+A page has two kinds of markers and indents its lists. Other texts have many kinds, wrap their lines, and often do not
+indent at all; so two questions are settled here, and the lines then go the way of a page's:
+
+- What is a marker? A bullet always is. A number or a letter is one where it counts: it begins a list or follows the
+  one before (`1.` `2.`), so `E. coli`, `1.73 m2` and `2021.` at the beginning of a line are text.
+- What does a line belong to? An item of another kind at the same indent is nested (`1.` over `a)`), a line without a
+  marker continues the sentence above where that is unfinished.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from trialscrape.parsing.criteria import (
+    COLUMN_0,
+    EMPTY_COMMENT,
+    MAX_DEPTH,
+    CriteriaLine,
+    ParsedCriteria,
+    build_criteria,
+)
+from trialscrape.parsing.lines import split_lines
+from trialscrape.parsing.subheadings import names_group, read_subheading
+from trialscrape.records import Eligibility, PageWarning, warning
+
+Order = tuple[int, ...]
+
+_ALWAYS = "•●○◦▪▫■□◾◽◆◇❖⁃∙‣⦁➢➤➔►▶✓✔☐☑☒\uf0b7\uf0a7\uf0d8\uf076\uf0fc"  # no text begins with these
+_OFTEN = "-–—−‐*·→»§Ø"  # with these it may, unless a blank follows
+_ALIKE = dict.fromkeys("–—−‐", "-")  # authors mix these within a list
+_SPACED = {f"{bullet} ": _ALIKE.get(bullet, bullet) for bullet in _ALWAYS + _OFTEN}
+# A bullet that no blank follows, one alone on its line, and the letter that is like one.
+_BULLET = re.compile(rf"(?P<sure>[{_ALWAYS}]\s*|[{_OFTEN}](?:\s+|$))|[-–—*](?=[^\W\d_])(?![^*]*\*)|(?P<letter>o) +")
+_OPENS_COUNT = frozenset("([（［①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳0123456789")
+_CLOSES_COUNT = frozenset(".)）．、ivxIVX")  # what may follow a letter that counts
+_COUNT = re.compile(
+    r"(?:[①-⑳]|[(（\[［](?:[0-9]{1,3}|[ivxIVX]{1,5}|[a-zA-Z])[)）\]］]"
+    r"|(?:[0-9]{1,3}(?:\.[0-9]{1,3})*|[ivxIVX]{1,5}|[a-zA-Z])(?:\.?[)）]|[.．、])|[0-9]{1,2}(?:\.[0-9]{1,2})+)"
+    r"(?:(?P<blank>\s+|$)|(?<=[^.])(?=[^\W\d_])|(?<=[0-9]\.)(?=[^\W\d_]))"
+)
+_PLAIN = str.maketrans("（）［］．、", "()[]..")
+_NUMBERS = frozenset(("1.", "1)", "(1)", "[1]", "1.)"))
+_SEVERAL = 2
+_ROMAN = {"i": 1, "v": 5, "x": 10}
+_LARGEST_GAP = 2  # a list may skip a number, or give it twice
+
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]<>()#+\-.!~^|&])")  # the registry's markdown
+_RULED = frozenset("-=_*~–—>")
+_RULE = re.compile(r" *([-=_*~–—])(?: ?\1){2,}")  # it underlines a heading, or parts sections
+_FINISHED = frozenset(".;:!?。；：！？")
+_HALVES = frozenset("-/(,–[&+")  # a line that ends with one goes on
+_ABBREVIATIONS = frozenset("e.g. i.e. vs. approx. ca. cf. incl. excl. dr. no. etc.,".split())
+_OPEN_WORDS = frozenset(
+    "a all an any are as at be been between by each every for from has have in is its least meet meeting meets more most "
+    "no not of on per that the their these this those to was were which who whose with within without".split()
+)
+_OPEN_CAPITALS = frozenset(word.upper() for word in _OPEN_WORDS - {"a", "all", "as", "is", "its"})  # some are diseases
+_SHORTEST = 8  # characters, of what may be a part of a sentence
+_NARROWEST, _WIDEST = 45, 140  # characters; texts that are wrapped by hand or by a program
+_BEGINS_INSIDE = frozenset("([<>=≥≤≧≦±×%&/,;)]0123456789")
+
+
+def parse_criteria(text: str) -> Eligibility:
+    r"""Read eligibility criteria in a text from anywhere.
+
+    Sides are read from headings only: what stands above the first one, or under one that is not clear, is in
+    `unassigned`. In preorder, the texts are those of the lines in their order; nothing is dropped or reworded. A
+    wrapped line follows its item's text behind `\n`, a further paragraph behind `\n\n`; `\<`, the registry's escape,
+    becomes `<`, and a line that only draws a rule is left out.
+
+    Args:
+        text: Any text; with headings such as `Inclusion Criteria:` or without.
+
+    Returns:
+        The criteria; `combined` is whether the text has headings of sides.
+    """
+    return _make_eligibility(read_criteria_text(text))
+
+
+def parse_criteria_with_warnings(text: str) -> tuple[Eligibility, tuple[PageWarning, ...]]:
+    """Read criteria like `parse_criteria`, and say what is doubtful; lines count from 1."""
+    parsed = read_criteria_text(text)
+    warnings = [warning("doubtful_side", doubt.message, line=doubt.at + 1) for doubt in parsed.doubts]
+    if parsed.too_deep is not None:
+        message = f"expected at most {MAX_DEPTH} levels of criteria, found more; they are read as siblings"
+        warnings.append(warning("criteria_too_deep", message, line=parsed.too_deep + 1))
+    return _make_eligibility(parsed), tuple(warnings)
+
+
+def read_criteria_text(text: str) -> ParsedCriteria:
+    """Read a text's lines."""
+    lines = split_lines("\n".join(text.splitlines()))
+    return build_criteria(_Reader(lines).read(), None)
+
+
+def _make_eligibility(parsed: ParsedCriteria) -> Eligibility:
+    return Eligibility(
+        combined=bool(parsed.inclusion or parsed.exclusion),
+        inclusion=parsed.inclusion,
+        exclusion=parsed.exclusion,
+        unassigned=parsed.unassigned,
+    )
+
+
+class _Line(NamedTuple):
+    """A line that is not blank: its index, its indent, what follows that, and whether a blank line is above it."""
+
+    at: int
+    indent: int
+    body: str
+    after_blank: bool
+
+
+@dataclass(slots=True)
+class _Level:
+    """An open list, or an indented line without a marker, whose style is empty; `order` is that of its newest item."""
+
+    indent: int
+    style: str
+    order: Order
+
+
+@lru_cache(maxsize=4096)
+def _read_count(text: str) -> tuple[tuple[str, Order], ...]:
+    """Read a number or letter with its brackets: the styles that it may be in, and its place in each."""
+    plain = text.translate(_PLAIN)
+    core = plain.strip("([.)]")
+    shape = plain.replace(core, "{}")
+    if core[0] in "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳":
+        return (("①", (ord(core) - 0x245F,)),)
+    if "." in core:
+        order = tuple(map(int, core.split(".")))
+        return ((f"1.{len(order)}", order),)
+    if core.isdecimal():
+        return ((shape.format("1"), (int(core),)),)
+    readings = []
+    if core.lower() == core or core.upper() == core:
+        if set(core.lower()) <= _ROMAN.keys():
+            readings.append((shape.format("i" if core.islower() else "I"), (_read_roman(core.lower()),)))
+        if len(core) == 1:
+            readings.append((shape.format("a" if core.islower() else "A"), (ord(core.lower()) - 96,)))
+    return tuple(readings)
+
+
+def _read_roman(numeral: str) -> int:
+    values = [_ROMAN[letter] for letter in numeral]
+    return sum(-value if value < following else value for value, following in zip(values, [*values[1:], 0], strict=True))
+
+
+def _find_count(body: str) -> re.Match[str] | None:
+    """Find a number or letter at the beginning of a line that may count its item."""
+    return _COUNT.match(body) if body[0] in _OPENS_COUNT or body[1:2] in _CLOSES_COUNT else None
+
+
+class _Reader:
+    """Reads the lines of a text into items, from the top to the bottom."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.levels: list[_Level] = []
+        self.last: dict[str, Order] = {}  # of each style, the order of its newest item
+        self.lower: set[str] = set()  # the styles of capital letters whose items begin in small letters
+        self.found: list[CriteriaLine] = []
+        self.more: dict[int, list[str]] = {}  # of each item found, the lines that continue it
+        self.indent = 0  # of the newest item
+        self.above: _Line | None = None
+        self.running = False
+
+    def read(self) -> list[CriteriaLine]:
+        """Read all lines."""
+        after_blank = True
+        for at, text in enumerate(self.lines):
+            if not text or (text[-1] in _RULED and _is_decoration(text)):
+                after_blank = True
+                continue
+            body = text.lstrip()
+            line = _Line(at, len(text) - len(body), body, after_blank)
+            after_blank = False
+            if style := _SPACED.get(body[:2]):
+                self._add_item(line, body[0], style, (), body[2:].lstrip())
+            elif not self._read_other_item(line) and not self._join(line):
+                self._add_plain(line)
+            self.above = line
+        for index, more in self.more.items():
+            item = self.found[index]
+            self.found[index] = item._replace(text="\n".join((item.text, *more)) if item.text else "\n".join(more))
+        return self.found
+
+    def _read_other_item(self, line: _Line) -> bool:
+        """Read an item whose marker may be a text as well; return whether it is one."""
+        body = line.body
+        if count := _find_count(body):
+            marker = count[0].rstrip()
+            readings = _read_count(marker)
+            reading = readings[0] if self._is_next(line.indent, *readings[0]) else self._choose(line, count, readings)
+            if reading:
+                self._add_item(line, marker, *reading, body[count.end() :])
+            return reading is not None
+        bullet = _BULLET.match(body)
+        if bullet and (bullet["sure"] or self._is_listed(line, bullet)):
+            marker = bullet[0].rstrip()
+            self._add_item(line, marker, _ALIKE.get(marker, marker), (), body[bullet.end() :])
+            return True
+        return False
+
+    def _is_next(self, indent: int, style: str, order: Order) -> bool:
+        """Return whether a number is the one that the innermost list expects, as most are."""
+        top = self.levels[-1] if self.levels else None
+        return (
+            top is not None
+            and top.style == style
+            and top.indent == indent
+            and style in _NUMBERS
+            and order[0] == top.order[0] + 1
+        )
+
+    def _is_listed(self, line: _Line, bullet: re.Match[str]) -> bool:
+        """Return whether a bullet that may be the beginning of a text is one of several, or nested."""
+        nested = bool(self.levels) and line.indent > self.levels[-1].indent
+        return (nested and bullet["letter"] is not None) or self.lookahead.bullets[bullet[0].rstrip()] > 1
+
+    @cached_property
+    def lookahead(self) -> "_Lookahead":
+        """What all lines begin with; texts whose lists begin with the first item do without."""
+        return _look_ahead(self.lines)
+
+    def _choose(
+        self, line: _Line, count: re.Match[str], readings: tuple[tuple[str, Order], ...]
+    ) -> tuple[str, Order] | None:
+        """Choose how to read a number or letter; None where it is the beginning of a text."""
+        small = line.body[count.end() : count.end() + 1].islower()
+        for style, order in readings:
+            if self._follows(style, order) and not (small and style[-2:-1] == "A" and style not in self.lower):
+                return style, order
+        for style, order in readings:
+            if self._begins(line, style, order, small=small, spaced=count["blank"] is not None or count[0][-1] in "、．"):
+                return style, order
+        return None
+
+    def _follows(self, style: str, order: Order) -> bool:
+        last = self.last.get(style)
+        if last and last[:-1] == order[:-1] and 0 <= order[-1] - last[-1] <= _LARGEST_GAP:
+            return True
+        return style in _NUMBERS and any(_continues_number(level, order) for level in self.levels[-3:])
+
+    def _begins(self, line: _Line, style: str, order: Order, *, small: bool, spaced: bool) -> bool:
+        """Return whether a list begins here: with its first item, or with one that the next one follows."""
+        if len(order) > 1:
+            is_child = order[-1] <= 1 and any(level.order == order[:-1] for level in self.levels[-3:])
+            return not small and (is_child or self._is_followed(line, style, order))
+        if small and style[-2:-1] == "A":  # `E. coli`
+            if self._is_followed(line, style, order) and self._is_followed(line, style, (order[0] + 1,)):
+                self.lower.add(style)
+            return style in self.lower
+        if order[0] > 1:
+            return spaced and style not in self.last and self._is_followed(line, style, order)
+        alone = spaced and (style in _NUMBERS or style[-1] in ")]①") and not self._is_open_above(line)
+        return alone or self._is_followed(line, style, order)
+
+    def _is_followed(self, line: _Line, style: str, order: Order) -> bool:
+        return self.lookahead.last.get((style, (*order[:-1], order[-1] + 1)), 0) > line.at
+
+    def _is_open_above(self, line: _Line) -> bool:
+        """Return whether the line above cannot end where it does: `diabetes of type`."""
+        return not line.after_blank and self.above is not None and _is_open(self.above.body)
+
+    def _add_item(self, line: _Line, marker: str, style: str, order: Order, text: str) -> None:
+        levels = self.levels
+        top = levels[-1] if levels else None
+        if top and top.style == style and top.indent == line.indent:
+            top.order = order
+            depth = len(levels) - 1
+        else:
+            depth = self._place(line.indent, style, order)
+        if order:
+            self.last[style] = order
+        self._add(line, 2 * depth, marker, text)
+
+    def _place(self, indent: int, style: str, order: Order) -> int:
+        """Find the depth of an item: beside one of its kind at the same indent, or under the item above it."""
+        levels = self.levels
+        while levels and _is_left(levels, indent):
+            levels.pop()
+        for depth in range(len(levels) - 1, -1, -1):
+            level = levels[depth]
+            if level.indent < indent - 1:
+                break
+            if level.style == style or (style in _NUMBERS and order[0] > 1 and _continues_number(level, order)):
+                del levels[depth + 1 :]
+                level.order = order
+                return depth
+        if len(order) > 1:
+            self._leave_cousins(order)
+        elif order and order[0] > 1 and levels and levels[-1].style and levels[-1].indent >= indent - 1:
+            levels.pop()  # a list that goes on behind a paragraph
+        return self._push(_Level(indent, style, order))
+
+    def _leave_cousins(self, order: Order) -> None:
+        for depth in range(len(self.levels) - 1, -1, -1):
+            if self.levels[depth].order == order[:-1]:
+                del self.levels[depth + 1 :]
+                return
+
+    def _push(self, level: _Level) -> int:
+        if len(self.levels) > MAX_DEPTH:
+            self.levels.pop()
+        self.levels.append(level)
+        return len(self.levels) - 1
+
+    def _join(self, line: _Line) -> bool:
+        """Add a line to the item above it, if it continues that."""
+        if self.above is None:
+            return False
+        item, more = self.found[-1], self.more.get(len(self.found) - 1)
+        is_empty = item.marker is not None and not item.text and not more
+        if not is_empty:
+            if line.after_blank or not self._is_continued(item, self.above, line):
+                return False
+            subheading = read_subheading(line.body)
+            if subheading and not (_is_open(self.above.body) and (line.body[0].islower() or not subheading.alone)):
+                self.running = line.body[0].islower() and not item.text[:1].islower()
+                return False
+        self.more.setdefault(len(self.found) - 1, []).append(_unescape(line.body))
+        return True
+
+    def _is_continued(self, item: CriteriaLine, above: _Line, line: _Line) -> bool:
+        """Return whether a line goes on where the one directly above it ends."""
+        end, first = above.body[-1], line.body[0]
+        if end in ":：":
+            return False
+        hangs = line.indent > self.indent
+        if (item.marker and hangs) or (item.joins and self.levels and line.indent >= self.levels[-1].indent):
+            return True
+        if _is_open(above.body):
+            return True
+        if (end in _FINISHED and _last_word(above.body).lower() not in _ABBREVIATIONS) or self._is_heading(item):
+            return False
+        if item.marker:
+            return first.islower() or first in _BEGINS_INSIDE or end in _HALVES or self._is_overfull(above, line)
+        if first.islower() or first == "(":
+            return self._is_overfull(above, line) or not (item.text[:1].islower() or names_group(item.text))
+        return self._is_overfull(above, line) and self.is_wrapped
+
+    def _is_heading(self, item: CriteriaLine) -> bool:
+        subheading = read_subheading(item.text, item=item.marker is not None)
+        return subheading is not None and subheading.alone
+
+    def _is_overfull(self, above: _Line, line: _Line) -> bool:
+        """Return whether the line above had no room for the next word, in a text that may be wrapped."""
+        word = line.body.partition(" ")[0]
+        full = above.indent + len(above.body) + 1 + len(word) > self.width
+        return full and _NARROWEST <= self.width <= _WIDEST
+
+    @cached_property
+    def width(self) -> int:
+        """The length of the longest line."""
+        return max(map(len, self.lines))
+
+    @cached_property
+    def is_wrapped(self) -> bool:
+        """Whether several lines go on in small letters where the one above had no room."""
+        several = 0
+        for above, below in pairwise(self.lines):
+            first = below.lstrip()[:1]
+            if first.islower() and above and above[-1] not in _FINISHED:
+                several += len(above) + 1 + len(below.lstrip().partition(" ")[0]) > self.width
+        return several >= _SEVERAL
+
+    def _add_plain(self, line: _Line) -> None:
+        """Add a line without a marker."""
+        if not line.indent:
+            self.levels.clear()
+            self._add(line, COLUMN_0, None, line.body)
+            return
+        while self.levels and self.levels[-1].indent >= line.indent:
+            self.levels.pop()
+        depth = self._push(_Level(line.indent, ":" if line.body.endswith(":") else "", ()))
+        self._add(line, 2 * depth, None, line.body, joins=line.after_blank and depth > 0)
+
+    def _add(self, line: _Line, indent: int, marker: str | None, text: str, *, joins: bool = False) -> None:
+        if "\\" in text:
+            text = _unescape(text)
+        self.found.append(CriteriaLine(line.at, indent, marker, text, line.after_blank, self.running, joins))
+        self.indent = line.indent
+        self.running = False
+
+
+class _Lookahead(NamedTuple):
+    """Of each style and order, the last line that begins with it; of each doubtful bullet, how many lines do."""
+
+    last: dict[tuple[str, Order], int]
+    bullets: Counter[str]
+
+
+def _look_ahead(lines: list[str]) -> _Lookahead:
+    last: dict[tuple[str, Order], int] = {}
+    bullets: Counter[str] = Counter()
+    for at, line in enumerate(lines):
+        body = line.lstrip()
+        if not body:
+            continue
+        if count := _find_count(body):
+            last.update(dict.fromkeys(_read_count(count[0].rstrip()), at))
+        elif bullet := _BULLET.match(body):
+            bullets[bullet[0].rstrip()] += 1
+    return _Lookahead(last, bullets)
+
+
+def _is_decoration(text: str) -> bool:
+    return _RULE.fullmatch(text) is not None or EMPTY_COMMENT.fullmatch(text) is not None
+
+
+def _is_left(levels: list[_Level], indent: int) -> bool:
+    """Return whether an item at an indent ends the innermost list; one blank less is the same indent (` 9.` `10.`)."""
+    level = levels[-1]
+    if not level.style:
+        return level.indent >= indent
+    if level.indent == indent + 1:
+        return len(levels) > 1 and levels[-2].indent >= indent
+    return level.indent > indent
+
+
+def _continues_number(level: _Level, order: Order) -> bool:
+    """Return whether a number follows that of a list, whatever their brackets are."""
+    return level.style in _NUMBERS and level.order[0] + 1 == order[0]
+
+
+def _last_word(line: str) -> str:
+    return line[line.rfind(" ") + 1 :]
+
+
+def _is_open(line: str) -> bool:
+    """Return whether no text ends where a line does: `diabetes of`, but `hepatitis A` and `ALL`."""
+    word = _last_word(line)
+    return len(line) >= _SHORTEST and (word in _OPEN_WORDS or (word in _OPEN_CAPITALS and line.isupper()))
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(r"\1", text) if "\\" in text else text
