@@ -27,7 +27,7 @@ from trialscrape.parsing.criteria import (
     build_criteria,
 )
 from trialscrape.parsing.lines import split_lines
-from trialscrape.parsing.subheadings import names_group, read_subheading
+from trialscrape.parsing.subheadings import introduces, names_group, read_subheading
 from trialscrape.records import Eligibility, PageWarning, warning
 
 Order = tuple[int, ...]
@@ -49,6 +49,7 @@ _PLAIN = str.maketrans("（）［］．、", "()[]..")
 _NUMBERS = frozenset(("1.", "1)", "(1)", "[1]", "1.)"))
 _SEVERAL = 2
 _ROMAN = {"i": 1, "v": 5, "x": 10}
+_SEARCHED = 8  # open lists, from the innermost one
 _LARGEST_GAP = 2  # a list may skip a number, or give it twice
 
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]<>()#+\-.!~^|&])")  # the registry's markdown
@@ -56,10 +57,11 @@ _RULED = frozenset("-=_*~–—>")
 _RULE = re.compile(r" *([-=_*~–—])(?: ?\1){2,}")  # it underlines a heading, or parts sections
 _FINISHED = frozenset(".;:!?。；：！？")
 _HALVES = frozenset("-/(,–[&+")  # a line that ends with one goes on
-_ABBREVIATIONS = frozenset("e.g. i.e. vs. approx. ca. cf. incl. excl. dr. no. etc.,".split())
+_ABBREVIATIONS = frozenset("approx. ca. cf. dr. excl. incl. no. st. vs.".split())
 _OPEN_WORDS = frozenset(
-    "a all an any are as at be been between by each every for from has have in is its least meet meeting meets more most "
-    "no not of on per that the their these this those to was were which who whose with within without".split()
+    "a after all an any are as at be been before between by during each every for from has have in into is its least meet "
+    "meeting meets more most no not of on per than that the their these this those through to under until upon via was "
+    "were which who whose with within without".split()
 )
 _OPEN_CAPITALS = frozenset(word.upper() for word in _OPEN_WORDS - {"a", "all", "as", "is", "its"})  # some are diseases
 _SHORTEST = 8  # characters, of what may be a part of a sentence
@@ -245,15 +247,17 @@ class _Reader:
         return None
 
     def _follows(self, style: str, order: Order) -> bool:
-        last = self.last.get(style)
-        if last and last[:-1] == order[:-1] and 0 <= order[-1] - last[-1] <= _LARGEST_GAP:
+        open_lists = self.levels[-_SEARCHED:]
+        if _comes_after(self.last.get(style, ()), order):
             return True
-        return style in _NUMBERS and any(_continues_number(level, order) for level in self.levels[-3:])
+        if any(level.style == style and _comes_after(level.order, order) for level in open_lists):
+            return True
+        return style in _NUMBERS and any(_continues_number(level, order) for level in open_lists)
 
     def _begins(self, line: _Line, style: str, order: Order, *, small: bool, spaced: bool) -> bool:
         """Return whether a list begins here: with its first item, or with one that the next one follows."""
         if len(order) > 1:
-            is_child = order[-1] <= 1 and any(level.order == order[:-1] for level in self.levels[-3:])
+            is_child = order[-1] <= 1 and any(level.order == order[:-1] for level in self.levels[-_SEARCHED:])
             return not small and (is_child or self._is_followed(line, style, order))
         if small and style[-2:-1] == "A":  # `E. coli`
             if self._is_followed(line, style, order) and self._is_followed(line, style, (order[0] + 1,)):
@@ -261,15 +265,22 @@ class _Reader:
             return style in self.lower
         if order[0] > 1:
             return spaced and style not in self.last and self._is_followed(line, style, order)
-        alone = spaced and (style in _NUMBERS or style[-1] in ")]①") and not self._is_open_above(line)
-        return alone or self._is_followed(line, style, order)
+        alone = spaced and (style in _NUMBERS or (style[-1] in ")]①" and not self._is_unfinished_above(line)))
+        return (alone and not self._is_open_above(line)) or self._is_followed(line, style, order)
 
     def _is_followed(self, line: _Line, style: str, order: Order) -> bool:
         return self.lookahead.last.get((style, (*order[:-1], order[-1] + 1)), 0) > line.at
 
     def _is_open_above(self, line: _Line) -> bool:
         """Return whether the line above cannot end where it does: `diabetes of type`."""
-        return not line.after_blank and self.above is not None and _is_open(self.above.body)
+        return not line.after_blank and self.above is not None and _is_open(self.above.body, capitals=False)
+
+    def _is_unfinished_above(self, line: _Line) -> bool:
+        """Return whether the line above had no room for a number or letter that its sentence may go on with."""
+        above = self.above
+        if line.after_blank or above is None or above.body[-1] in _FINISHED:
+            return False
+        return self._is_overfull(above, line)
 
     def _add_item(self, line: _Line, marker: str, style: str, order: Order, text: str) -> None:
         levels = self.levels
@@ -288,14 +299,14 @@ class _Reader:
         levels = self.levels
         while levels and _is_left(levels, indent):
             levels.pop()
-        for depth in range(len(levels) - 1, -1, -1):
-            level = levels[depth]
-            if level.indent < indent - 1:
-                break
-            if level.style == style or (style in _NUMBERS and order[0] > 1 and _continues_number(level, order)):
-                del levels[depth + 1 :]
-                level.order = order
-                return depth
+        beside = range(len(levels) - 1, _count_left(levels, indent) - 1, -1)
+        depth = next((depth for depth in beside if levels[depth].style == style), None)
+        if depth is None and style in _NUMBERS and order[0] > 1:
+            depth = next((depth for depth in beside if _continues_number(levels[depth], order)), None)
+        if depth is not None:
+            del levels[depth + 1 :]
+            levels[depth].order = order
+            return depth
         if len(order) > 1:
             self._leave_cousins(order)
         elif order and order[0] > 1 and levels and levels[-1].style and levels[-1].indent >= indent - 1:
@@ -323,12 +334,28 @@ class _Reader:
         if not is_empty:
             if line.after_blank or not self._is_continued(item, self.above, line):
                 return False
-            subheading = read_subheading(line.body)
-            if subheading and not (_is_open(self.above.body) and (line.body[0].islower() or not subheading.alone)):
+            if self._is_heading_below(item, self.above, line):
                 self.running = line.body[0].islower() and not item.text[:1].islower()
                 return False
         self.more.setdefault(len(self.found) - 1, []).append(_unescape(line.body))
         return True
+
+    def _is_heading_below(self, item: CriteriaLine, above: _Line, line: _Line) -> bool:
+        """Return whether a line that would continue an item is a heading after all, or may be one."""
+        subheading = read_subheading(line.body)
+        small, full = line.body[0].islower(), self._is_overfull(above, line)
+        is_open = _is_open(above.body, capitals=item.text.isupper())
+        if subheading is None:
+            inside = small or is_open or above.body.endswith((" or", " and")) or (full and item.text.isupper())
+            if inside:
+                return not small and line.body.endswith(":") and names_group(line.body)
+            return introduces(line.body)
+        if is_open:
+            bare = full and "crit" not in line.body.lower() and ":" not in line.body
+            return subheading.side is not None and subheading.alone and not (small or bare)
+        # In a wrapped text whose items begin with capitals, a small letter where a line is full begins no heading.
+        inside = small and full and self.is_wrapped and item.text[:1].isupper()
+        return not inside or (subheading.alone and ":" in line.body)
 
     def _is_continued(self, item: CriteriaLine, above: _Line, line: _Line) -> bool:
         """Return whether a line goes on where the one directly above it ends."""
@@ -338,15 +365,22 @@ class _Reader:
         hangs = line.indent > self.indent
         if (item.marker and hangs) or (item.joins and self.levels and line.indent >= self.levels[-1].indent):
             return True
-        if _is_open(above.body):
+        if _is_open(above.body, capitals=item.text.isupper()):
             return True
-        if (end in _FINISHED and _last_word(above.body).lower() not in _ABBREVIATIONS) or self._is_heading(item):
+        if self._is_heading(item):
+            return False
+        full = self._is_overfull(above, line)
+        if first.islower() and (item.marker or (full and self.is_wrapped)):
+            return True
+        if end == ";" and item.marker and full and item.text.isupper():
+            return True
+        if end in _FINISHED and not _is_abbreviation(_last_word(above.body)):
             return False
         if item.marker:
-            return first.islower() or first in _BEGINS_INSIDE or end in _HALVES or self._is_overfull(above, line)
+            return first in _BEGINS_INSIDE or end in _HALVES or full
         if first.islower() or first == "(":
-            return self._is_overfull(above, line) or not (item.text[:1].islower() or names_group(item.text))
-        return self._is_overfull(above, line) and self.is_wrapped
+            return full or not (item.text[:1].islower() or names_group(item.text))
+        return full and self.is_wrapped
 
     def _is_heading(self, item: CriteriaLine) -> bool:
         subheading = read_subheading(item.text, item=item.marker is not None)
@@ -427,19 +461,36 @@ def _is_left(levels: list[_Level], indent: int) -> bool:
     return level.indent > indent
 
 
+def _count_left(levels: list[_Level], indent: int) -> int:
+    """Count the lists that begin left of an indent, by more than a blank."""
+    count = len(levels)
+    while count and levels[count - 1].indent >= indent - 1:
+        count -= 1
+    return count
+
+
 def _continues_number(level: _Level, order: Order) -> bool:
     """Return whether a number follows that of a list, whatever their brackets are."""
     return level.style in _NUMBERS and level.order[0] + 1 == order[0]
+
+
+def _comes_after(before: Order, order: Order) -> bool:
+    return before[:-1] == order[:-1] and bool(before) and 0 <= order[-1] - before[-1] <= _LARGEST_GAP
 
 
 def _last_word(line: str) -> str:
     return line[line.rfind(" ") + 1 :]
 
 
-def _is_open(line: str) -> bool:
-    """Return whether no text ends where a line does: `diabetes of`, but `hepatitis A` and `ALL`."""
+def _is_open(line: str, *, capitals: bool) -> bool:
+    """Return whether no text ends where a line does: `diabetes of`, but not `hepatitis A` or `ALL`."""
     word = _last_word(line)
-    return len(line) >= _SHORTEST and (word in _OPEN_WORDS or (word in _OPEN_CAPITALS and line.isupper()))
+    return len(line) >= _SHORTEST and (word in _OPEN_WORDS or (capitals and word in _OPEN_CAPITALS))
+
+
+def _is_abbreviation(word: str) -> bool:
+    initial = len(word) == 2 and word[0].isupper()  # noqa: PLR2004  a letter and its point, as in `S. aureus`
+    return initial or "." in word[1:-1] or word.lower() in _ABBREVIATIONS  # `i.v.`, `vs.`
 
 
 def _unescape(text: str) -> str:
