@@ -22,10 +22,8 @@ HEADINGS = (
     *("{side} Criteria -", "{side} Criteria (Part A)", "Criteria for {side}:"),
 )
 NEUTRAL = ("Patients must have:", "For adolescent participants:", "Any of the following:", "Healthy volunteers:")
-WORDS = (
-    "asthma bench branch clerk daily fern great grown history lamp light liver moss oak platelets quiet recent rest river "
-    "shade severe surgery therapy tree treated untreated visit weekly known stable active chronic"
-).split()
+WORDS = """asthma bench branch clerk daily fern great grown history lamp light liver moss oak platelets quiet recent
+rest river shade severe surgery therapy tree treated untreated visit weekly known stable active chronic"""
 TRAPS = (  # what looks like a marker where a line begins with it
     "E. coli in the urine",
     "S. aureus on the skin",
@@ -49,13 +47,17 @@ TRAPS = (  # what looks like a marker where a line begins with it
 CLEAR_TRAPS = ("fever (38.5 °C or more)", "use of i.v. drugs", "anti-fungal drugs, e.g. brightazol")
 
 
+_WORDS = WORDS.split()
+
+
 class Line(NamedTuple):
-    """What a line says: its side, its depth, its marker if any, and its words."""
+    """What a line says: its side, its depth, its marker if any, its words, and whether it is a heading."""
 
     side: str
     depth: int
     marker: str | None
     words: str
+    is_heading: bool = False
 
 
 @dataclass
@@ -141,13 +143,13 @@ class _Builder:
             self._write_list(0, depth)
             return
         for _ in range(self.random.randint(1, 5)):
-            self._write_plain(self._sentence())
+            self._write_plain(self._sentence(), is_heading=False)
 
-    def _write_plain(self, words: str) -> None:
+    def _write_plain(self, words: str, *, is_heading: bool = True) -> None:
         if self.rows and (self.style.loose or self.random.random() < 0.5):
             self.rows.append("")
         self._write("", words, 0)
-        self.lines.append(Line(self.side, 0, None, self._case(words)))
+        self.lines.append(Line(self.side, 0, None, self._case(words), is_heading))
         if self.style.loose:
             self.rows.append("")
 
@@ -189,13 +191,13 @@ class _Builder:
         return words.upper() if self.style.capitals else words
 
     def _sentence(self) -> str:
-        words = self.random.choices(WORDS, k=self.random.randint(2, 9))
+        words = self.random.choices(_WORDS, k=self.random.randint(2, 9))
         if self.random.random() < 0.4:
             # In capitals, `E. COLI` may be the fifth of a list; without a marker, a line may be any item.
             listed = self.style.capitals and any("{A}." in marker for marker in self.style.markers)
             traps = TRAPS[2:] if listed else TRAPS if self.style.markers or not self.style.width else CLEAR_TRAPS
             words.insert(self.random.randint(1, len(words)), self.random.choice(traps))
         if self.random.random() < 0.3:
-            words += self.random.choices(WORDS, k=self.random.randint(8, 20))
+            words += self.random.choices(_WORDS, k=self.random.randint(8, 20))
         sentence = " ".join(words)
         return sentence[:1].upper() + sentence[1:] + self.style.end

@@ -10,6 +10,7 @@ import trialscrape
 from support.criteria_sections import TOKEN, Built, build
 from support.page import PAGE
 from trialscrape.parsing.criteria import ParsedCriteria, read_criteria
+from trialscrape.parsing.criteria_text import read_criteria_text
 from trialscrape.parsing.subheadings import Side
 from trialscrape.records import Criterion
 
@@ -65,6 +66,18 @@ def test_no_criterion_is_on_a_wrong_side_without_a_warning(side: Side | None) ->
         assert skipped(parsed) == [], f"seed {seed}\n{text}"
         assert built.contradictions <= doubted, f"seed {seed}\n{text}"
         needless += len(doubted - built.doubtful)
+    assert needless <= MOST_NEEDLESS * SECTIONS
+
+
+def test_no_criterion_of_a_text_is_on_a_wrong_side_without_a_warning() -> None:
+    needless = 0
+    for seed in range(SECTIONS):
+        built = build(seed)
+        text = "\n".join(built.lines)
+        parsed = read_criteria_text(text)
+        assert wrong(built, parsed) == [], f"seed {seed}\n{text}"
+        assert skipped(parsed) == [], f"seed {seed}\n{text}"
+        needless += len({doubt.at for doubt in parsed.doubts} - built.doubtful)
     assert needless <= MOST_NEEDLESS * SECTIONS
 
 

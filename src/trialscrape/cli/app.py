@@ -9,6 +9,7 @@ import typer
 
 from trialscrape import __version__
 from trialscrape.cli import store
+from trialscrape.cli.criteria import write_criteria
 from trialscrape.cli.inspect import check, schema, show
 from trialscrape.cli.parse import parse_pages
 from trialscrape.cli.scrape import scrape_ids
@@ -39,6 +40,7 @@ def accept_options(
 
 
 app.command("parse")(parse_pages)
+app.command("criteria")(write_criteria)
 app.command("scrape")(scrape_ids)
 app.command()(check)
 app.command()(show)

@@ -95,9 +95,7 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
         side: The side whose section it is, or None where it is for both.
     """
     sides = _Sides(side)
-    roots: dict[Side | None, _Node] = {
-        root: {"text": "", "children": []} for root in ("inclusion", "exclusion", None)
-    }
+    roots: dict[Side | None, _Node] = {root: {"text": "", "children": []} for root in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None

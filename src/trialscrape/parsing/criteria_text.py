@@ -27,7 +27,7 @@ from trialscrape.parsing.criteria import (
     build_criteria,
 )
 from trialscrape.parsing.lines import split_lines
-from trialscrape.parsing.subheadings import introduces, names_group, read_subheading
+from trialscrape.parsing.subheadings import introduces, list_words, names_group, read_subheading
 from trialscrape.records import Eligibility, PageWarning, warning
 
 Order = tuple[int, ...]
@@ -49,6 +49,7 @@ _PLAIN = str.maketrans("（）［］．、", "()[]..")
 _NUMBERS = frozenset(("1.", "1)", "(1)", "[1]", "1.)"))
 _SEVERAL = 2
 _ROMAN = {"i": 1, "v": 5, "x": 10}
+_BESIDE = 64  # more than the lists that can be nested at one indent
 _SEARCHED = 8  # open lists, from the innermost one
 _LARGEST_GAP = 2  # a list may skip a number, or give it twice
 
@@ -57,11 +58,11 @@ _RULED = frozenset("-=_*~–—>")
 _RULE = re.compile(r" *([-=_*~–—])(?: ?\1){2,}")  # it underlines a heading, or parts sections
 _FINISHED = frozenset(".;:!?。；：！？")
 _HALVES = frozenset("-/(,–[&+")  # a line that ends with one goes on
-_ABBREVIATIONS = frozenset("approx. ca. cf. dr. excl. incl. no. st. vs.".split())
-_OPEN_WORDS = frozenset(
-    "a after all an any are as at be been before between by during each every for from has have in into is its least meet "
-    "meeting meets more most no not of on per than that the their these this those through to under until upon via was "
-    "were which who whose with within without".split()
+_ABBREVIATIONS = frozenset(("approx.", "ca.", "cf.", "dr.", "excl.", "incl.", "no.", "st.", "vs."))
+_OPEN_WORDS = list_words(
+    """a after all an any are as at be been before between by during each every for from has have in into is its least
+    meet meeting meets more most no not of on per than that the their these this those through to under until upon via
+    was were which who whose with within without"""
 )
 _OPEN_CAPITALS = frozenset(word.upper() for word in _OPEN_WORDS - {"a", "all", "as", "is", "its"})  # some are diseases
 _SHORTEST = 8  # characters, of what may be a part of a sentence
@@ -111,7 +112,7 @@ def _make_eligibility(parsed: ParsedCriteria) -> Eligibility:
     )
 
 
-class _Line(NamedTuple):
+class _TextLine(NamedTuple):
     """A line that is not blank: its index, its indent, what follows that, and whether a blank line is above it."""
 
     at: int
@@ -122,11 +123,19 @@ class _Line(NamedTuple):
 
 @dataclass(slots=True)
 class _Level:
-    """An open list, or an indented line without a marker, whose style is empty; `order` is that of its newest item."""
+    """An open list, or an indented line without a marker, whose style is empty.
+
+    Attributes:
+        indent: Of its first item.
+        style: What its items share.
+        order: That of its newest item.
+        key: The indent that its nesting amounts to: a list under an item at the same indent counts as deeper.
+    """
 
     indent: int
     style: str
     order: Order
+    key: int
 
 
 @lru_cache(maxsize=4096)
@@ -153,7 +162,9 @@ def _read_count(text: str) -> tuple[tuple[str, Order], ...]:
 
 def _read_roman(numeral: str) -> int:
     values = [_ROMAN[letter] for letter in numeral]
-    return sum(-value if value < following else value for value, following in zip(values, [*values[1:], 0], strict=True))
+    return sum(
+        -value if value < following else value for value, following in zip(values, [*values[1:], 0], strict=True)
+    )
 
 
 def _find_count(body: str) -> re.Match[str] | None:
@@ -168,11 +179,12 @@ class _Reader:
         self.lines = lines
         self.levels: list[_Level] = []
         self.last: dict[str, Order] = {}  # of each style, the order of its newest item
+        self.keys: dict[tuple[int, str], int] = {}  # of each indent and style, the newest list's
         self.lower: set[str] = set()  # the styles of capital letters whose items begin in small letters
         self.found: list[CriteriaLine] = []
         self.more: dict[int, list[str]] = {}  # of each item found, the lines that continue it
         self.indent = 0  # of the newest item
-        self.above: _Line | None = None
+        self.above: _TextLine | None = None
         self.running = False
 
     def read(self) -> list[CriteriaLine]:
@@ -183,7 +195,7 @@ class _Reader:
                 after_blank = True
                 continue
             body = text.lstrip()
-            line = _Line(at, len(text) - len(body), body, after_blank)
+            line = _TextLine(at, len(text) - len(body), body, after_blank)
             after_blank = False
             if style := _SPACED.get(body[:2]):
                 self._add_item(line, body[0], style, (), body[2:].lstrip())
@@ -195,7 +207,7 @@ class _Reader:
             self.found[index] = item._replace(text="\n".join((item.text, *more)) if item.text else "\n".join(more))
         return self.found
 
-    def _read_other_item(self, line: _Line) -> bool:
+    def _read_other_item(self, line: _TextLine) -> bool:
         """Read an item whose marker may be a text as well; return whether it is one."""
         body = line.body
         if count := _find_count(body):
@@ -223,7 +235,7 @@ class _Reader:
             and order[0] == top.order[0] + 1
         )
 
-    def _is_listed(self, line: _Line, bullet: re.Match[str]) -> bool:
+    def _is_listed(self, line: _TextLine, bullet: re.Match[str]) -> bool:
         """Return whether a bullet that may be the beginning of a text is one of several, or nested."""
         nested = bool(self.levels) and line.indent > self.levels[-1].indent
         return (nested and bullet["letter"] is not None) or self.lookahead.bullets[bullet[0].rstrip()] > 1
@@ -234,7 +246,7 @@ class _Reader:
         return _look_ahead(self.lines)
 
     def _choose(
-        self, line: _Line, count: re.Match[str], readings: tuple[tuple[str, Order], ...]
+        self, line: _TextLine, count: re.Match[str], readings: tuple[tuple[str, Order], ...]
     ) -> tuple[str, Order] | None:
         """Choose how to read a number or letter; None where it is the beginning of a text."""
         small = line.body[count.end() : count.end() + 1].islower()
@@ -242,7 +254,9 @@ class _Reader:
             if self._follows(style, order) and not (small and style[-2:-1] == "A" and style not in self.lower):
                 return style, order
         for style, order in readings:
-            if self._begins(line, style, order, small=small, spaced=count["blank"] is not None or count[0][-1] in "、．"):
+            if self._begins(
+                line, style, order, small=small, spaced=count["blank"] is not None or count[0][-1] in "、．"
+            ):
                 return style, order
         return None
 
@@ -254,7 +268,7 @@ class _Reader:
             return True
         return style in _NUMBERS and any(_continues_number(level, order) for level in open_lists)
 
-    def _begins(self, line: _Line, style: str, order: Order, *, small: bool, spaced: bool) -> bool:
+    def _begins(self, line: _TextLine, style: str, order: Order, *, small: bool, spaced: bool) -> bool:
         """Return whether a list begins here: with its first item, or with one that the next one follows."""
         if len(order) > 1:
             is_child = order[-1] <= 1 and any(level.order == order[:-1] for level in self.levels[-_SEARCHED:])
@@ -268,34 +282,34 @@ class _Reader:
         alone = spaced and (style in _NUMBERS or (style[-1] in ")]①" and not self._is_unfinished_above(line)))
         return (alone and not self._is_open_above(line)) or self._is_followed(line, style, order)
 
-    def _is_followed(self, line: _Line, style: str, order: Order) -> bool:
+    def _is_followed(self, line: _TextLine, style: str, order: Order) -> bool:
         return self.lookahead.last.get((style, (*order[:-1], order[-1] + 1)), 0) > line.at
 
-    def _is_open_above(self, line: _Line) -> bool:
+    def _is_open_above(self, line: _TextLine) -> bool:
         """Return whether the line above cannot end where it does: `diabetes of type`."""
         return not line.after_blank and self.above is not None and _is_open(self.above.body, capitals=False)
 
-    def _is_unfinished_above(self, line: _Line) -> bool:
+    def _is_unfinished_above(self, line: _TextLine) -> bool:
         """Return whether the line above had no room for a number or letter that its sentence may go on with."""
         above = self.above
         if line.after_blank or above is None or above.body[-1] in _FINISHED:
             return False
         return self._is_overfull(above, line)
 
-    def _add_item(self, line: _Line, marker: str, style: str, order: Order, text: str) -> None:
+    def _add_item(self, line: _TextLine, marker: str, style: str, order: Order, text: str) -> None:
         levels = self.levels
         top = levels[-1] if levels else None
         if top and top.style == style and top.indent == line.indent:
             top.order = order
-            depth = len(levels) - 1
+            key = top.key
         else:
-            depth = self._place(line.indent, style, order)
+            key = self._place(line.indent, style, order)
         if order:
             self.last[style] = order
-        self._add(line, 2 * depth, marker, text)
+        self._add(line, key, marker, text)
 
     def _place(self, indent: int, style: str, order: Order) -> int:
-        """Find the depth of an item: beside one of its kind at the same indent, or under the item above it."""
+        """Find an item's list: one of its kind at this indent, or one under the item above. Return the list's key."""
         levels = self.levels
         while levels and _is_left(levels, indent):
             levels.pop()
@@ -306,12 +320,12 @@ class _Reader:
         if depth is not None:
             del levels[depth + 1 :]
             levels[depth].order = order
-            return depth
+            return levels[depth].key
         if len(order) > 1:
             self._leave_cousins(order)
         elif order and order[0] > 1 and levels and levels[-1].style and levels[-1].indent >= indent - 1:
-            levels.pop()  # a list that goes on behind a paragraph
-        return self._push(_Level(indent, style, order))
+            levels.pop()  # as above, behind another list
+        return self._push(indent, style, order)
 
     def _leave_cousins(self, order: Order) -> None:
         for depth in range(len(self.levels) - 1, -1, -1):
@@ -319,13 +333,17 @@ class _Reader:
                 del self.levels[depth + 1 :]
                 return
 
-    def _push(self, level: _Level) -> int:
-        if len(self.levels) > MAX_DEPTH:
-            self.levels.pop()
-        self.levels.append(level)
-        return len(self.levels) - 1
+    def _push(self, indent: int, style: str, order: Order) -> int:
+        levels = self.levels
+        if len(levels) > MAX_DEPTH:
+            levels.pop()
+        known = self.keys.get((indent, style), _BESIDE * indent)  # a list that goes on behind a paragraph
+        key = max(_BESIDE * indent, levels[-1].key + 1) if levels else known
+        self.keys[indent, style] = key
+        levels.append(_Level(indent, style, order, key))
+        return key
 
-    def _join(self, line: _Line) -> bool:
+    def _join(self, line: _TextLine) -> bool:
         """Add a line to the item above it, if it continues that."""
         if self.above is None:
             return False
@@ -340,7 +358,7 @@ class _Reader:
         self.more.setdefault(len(self.found) - 1, []).append(_unescape(line.body))
         return True
 
-    def _is_heading_below(self, item: CriteriaLine, above: _Line, line: _Line) -> bool:
+    def _is_heading_below(self, item: CriteriaLine, above: _TextLine, line: _TextLine) -> bool:
         """Return whether a line that would continue an item is a heading after all, or may be one."""
         subheading = read_subheading(line.body)
         small, full = line.body[0].islower(), self._is_overfull(above, line)
@@ -357,7 +375,7 @@ class _Reader:
         inside = small and full and self.is_wrapped and item.text[:1].isupper()
         return not inside or (subheading.alone and ":" in line.body)
 
-    def _is_continued(self, item: CriteriaLine, above: _Line, line: _Line) -> bool:
+    def _is_continued(self, item: CriteriaLine, above: _TextLine, line: _TextLine) -> bool:
         """Return whether a line goes on where the one directly above it ends."""
         end, first = above.body[-1], line.body[0]
         if end in ":：":
@@ -386,7 +404,7 @@ class _Reader:
         subheading = read_subheading(item.text, item=item.marker is not None)
         return subheading is not None and subheading.alone
 
-    def _is_overfull(self, above: _Line, line: _Line) -> bool:
+    def _is_overfull(self, above: _TextLine, line: _TextLine) -> bool:
         """Return whether the line above had no room for the next word, in a text that may be wrapped."""
         word = line.body.partition(" ")[0]
         full = above.indent + len(above.body) + 1 + len(word) > self.width
@@ -407,7 +425,7 @@ class _Reader:
                 several += len(above) + 1 + len(below.lstrip().partition(" ")[0]) > self.width
         return several >= _SEVERAL
 
-    def _add_plain(self, line: _Line) -> None:
+    def _add_plain(self, line: _TextLine) -> None:
         """Add a line without a marker."""
         if not line.indent:
             self.levels.clear()
@@ -415,10 +433,11 @@ class _Reader:
             return
         while self.levels and self.levels[-1].indent >= line.indent:
             self.levels.pop()
-        depth = self._push(_Level(line.indent, ":" if line.body.endswith(":") else "", ()))
-        self._add(line, 2 * depth, None, line.body, joins=line.after_blank and depth > 0)
+        nested = bool(self.levels)
+        key = self._push(line.indent, "", ())
+        self._add(line, key, None, line.body, joins=line.after_blank and nested)
 
-    def _add(self, line: _Line, indent: int, marker: str | None, text: str, *, joins: bool = False) -> None:
+    def _add(self, line: _TextLine, indent: int, marker: str | None, text: str, *, joins: bool = False) -> None:
         if "\\" in text:
             text = _unescape(text)
         self.found.append(CriteriaLine(line.at, indent, marker, text, line.after_blank, self.running, joins))

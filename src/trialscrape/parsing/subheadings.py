@@ -51,35 +51,36 @@ _SIDES: dict[str, frozenset[Side]] = {"in": frozenset({"inclusion"}), "ex": froz
 _BOTH = _SIDES["in"] | _SIDES["ex"]
 
 
-def _split_words(text: str) -> frozenset[str]:
+def list_words(text: str) -> frozenset[str]:
+    """Split a list of words."""
     return frozenset(text.split())
 
 
-_PEOPLE = _split_words(
+_PEOPLE = list_words(
     """adolescents adult adults boys caregiver caregivers cases child children controls donor donors female females
     girls healthy individuals infant infants male males men newborns participant participant's participants
     participants' patient patient's patients patients' people persons recipient recipients subject subject's subjects
     subjects' volunteer volunteers women"""
 )
-_GROUPS = _split_words(
+_GROUPS = list_words(
     """arm arms cohort cohorts group groups module part parts period phase population populations stage step stratum
     studies study sub-study subgroup subgroups substudy"""
 )
 _PREFIX_WORDS = (
     _PEOPLE
     | _GROUPS
-    | _split_words(
+    | list_words(
         """additional alternative basic clinical common control core eligibility enrolment enrollment entry extension
         further general important key main major minimum other overall primary principal protocol randomisation
         randomization screening selected special specific summary the trial"""
     )
 )
-_SCOPE_WORDS = _PREFIX_WORDS | _split_words("all and both each for only or this")
-_NUMBERS = _split_words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
+_SCOPE_WORDS = _PREFIX_WORDS | list_words("all and both each for only or this")
+_NUMBERS = list_words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
 _INTRODUCING = (
     _PEOPLE
     | _GROUPS
-    | _split_words(
+    | list_words(
         """a all an and any apply applies are as at be below both condition conditions criteria criterion each either
         eligibility eligible enrolled exist exists following follows for from has have if in include included includes
         is least meet meeting meets more must of on one or participate present requirements shall should that the
@@ -87,23 +88,23 @@ _INTRODUCING = (
     )
 )
 # Before a name, these words show that it is part of a sentence.
-_SENTENCE = _split_words(
+_SENTENCE = list_words(
     """above according all any apply applies are as be by can defined did do does each every except fail failed fails
     failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
     meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
     than that unable unless usual violate was were when which who will without"""
 )
 # These words reverse what a sentence says of a side.
-_DENIAL = _split_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
+_DENIAL = list_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
 # These join a second clause.
-_CLAUSE = _split_words(
+_CLAUSE = list_words(
     """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
     where while with without"""
 )
 # Words after these are a statement, unless the line ends with a word that leaves it open.
-_STATEMENT = _split_words("are be been had has have is that was were which who")
-_OPEN = _split_words("at by for from in of on to")
-_ANNOUNCING = _split_words("apply applies below following follows")
+_STATEMENT = list_words("are be been had has have is that was were which who")
+_OPEN = list_words("at by for from in of on to")
+_ANNOUNCING = list_words("apply applies below following follows")
 _SHORT = len("exclusions") + 2
 _LONGEST_KEPT = 60  # characters
 _LONGEST_LABEL = 8  # words
