@@ -69,8 +69,8 @@ class CriteriaLine(NamedTuple):
     marker: str | None
     text: str
     after_blank: bool
-    running: bool
-    joins: bool
+    running: bool = False
+    joins: bool = False
 
 
 def read_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
@@ -135,7 +135,7 @@ def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
         item = _ITEM.fullmatch(line)
         if item:
             pad, marker, text = item.groups("")
-            yield CriteriaLine(index, len(pad), marker, text, after_blank, running=False, joins=False)
+            yield CriteriaLine(index, len(pad), marker, text, after_blank)
         else:
             text = line.lstrip(" ")
             indent = len(line) - len(text) or COLUMN_0

@@ -27,7 +27,7 @@ from trialscrape.parsing.criteria import (
     build_criteria,
 )
 from trialscrape.parsing.lines import split_lines
-from trialscrape.parsing.subheadings import introduces, list_words, names_group, read_subheading
+from trialscrape.parsing.subheadings import Subheading, introduces, list_words, names_group, read_subheading
 from trialscrape.records import Eligibility, PageWarning, warning
 
 Order = tuple[int, ...]
@@ -185,7 +185,7 @@ class _Reader:
         self.more: dict[int, list[str]] = {}  # of each item found, the lines that continue it
         self.indent = 0  # of the newest item
         self.above: _TextLine | None = None
-        self.running = False
+        self.expected = ""  # how the next item begins, where the innermost list has numbers
 
     def read(self) -> list[CriteriaLine]:
         """Read all lines."""
@@ -195,13 +195,18 @@ class _Reader:
                 after_blank = True
                 continue
             body = text.lstrip()
-            line = _TextLine(at, len(text) - len(body), body, after_blank)
-            after_blank = False
+            indent = len(text) - len(body)
+            line = _TextLine(at, indent, body, after_blank)
             if style := _SPACED.get(body[:2]):
                 self._add_item(line, body[0], style, (), body[2:].lstrip())
+            elif self.expected and indent == self.indent and body.startswith(self.expected):
+                top, marker = self.levels[-1], self.expected[:-1]
+                order = (top.order[0] + 1,)
+                self._add_item(line, marker, top.style, order, body[len(marker) :].lstrip())
             elif not self._read_other_item(line) and not self._join(line):
                 self._add_plain(line)
             self.above = line
+            after_blank = False
         for index, more in self.more.items():
             item = self.found[index]
             self.found[index] = item._replace(text="\n".join((item.text, *more)) if item.text else "\n".join(more))
@@ -212,28 +217,17 @@ class _Reader:
         body = line.body
         if count := _find_count(body):
             marker = count[0].rstrip()
-            readings = _read_count(marker)
-            reading = readings[0] if self._is_next(line.indent, *readings[0]) else self._choose(line, count, readings)
+            reading = self._choose(line, count, _read_count(marker))
             if reading:
                 self._add_item(line, marker, *reading, body[count.end() :])
             return reading is not None
         bullet = _BULLET.match(body)
         if bullet and (bullet["sure"] or self._is_listed(line, bullet)):
             marker = bullet[0].rstrip()
-            self._add_item(line, marker, _ALIKE.get(marker, marker), (), body[bullet.end() :])
+            style, text = _ALIKE.get(marker, marker), body[bullet.end() :]
+            self._add_item(line, marker, style, (), text)
             return True
         return False
-
-    def _is_next(self, indent: int, style: str, order: Order) -> bool:
-        """Return whether a number is the one that the innermost list expects, as most are."""
-        top = self.levels[-1] if self.levels else None
-        return (
-            top is not None
-            and top.style == style
-            and top.indent == indent
-            and style in _NUMBERS
-            and order[0] == top.order[0] + 1
-        )
 
     def _is_listed(self, line: _TextLine, bullet: re.Match[str]) -> bool:
         """Return whether a bullet that may be the beginning of a text is one of several, or nested."""
@@ -287,7 +281,8 @@ class _Reader:
 
     def _is_open_above(self, line: _TextLine) -> bool:
         """Return whether the line above cannot end where it does: `diabetes of type`."""
-        return not line.after_blank and self.above is not None and _is_open(self.above.body, capitals=False)
+        above = self.above
+        return not line.after_blank and above is not None and _is_open(above.body, capitals=False)
 
     def _is_unfinished_above(self, line: _TextLine) -> bool:
         """Return whether the line above had no room for a number or letter that its sentence may go on with."""
@@ -297,16 +292,22 @@ class _Reader:
         return self._is_overfull(above, line)
 
     def _add_item(self, line: _TextLine, marker: str, style: str, order: Order, text: str) -> None:
-        levels = self.levels
-        top = levels[-1] if levels else None
-        if top and top.style == style and top.indent == line.indent:
+        at, indent, _, after_blank = line
+        top = self.levels[-1] if self.levels else None
+        if top and top.style == style and top.indent == indent:
             top.order = order
             key = top.key
         else:
-            key = self._place(line.indent, style, order)
+            key = self._place(indent, style, order)
+        self.expected = ""
         if order:
             self.last[style] = order
-        self._add(line, key, marker, text)
+            if style in _NUMBERS:
+                self.expected = f"{style.replace('1', str(order[0] + 1))} "
+        if "\\" in text:
+            text = _unescape(text)
+        self.found.append(CriteriaLine(at, key, marker, text, after_blank))
+        self.indent = indent
 
     def _place(self, indent: int, style: str, order: Order) -> int:
         """Find an item's list: one of its kind at this indent, or one under the item above. Return the list's key."""
@@ -344,50 +345,36 @@ class _Reader:
         return key
 
     def _join(self, line: _TextLine) -> bool:
-        """Add a line to the item above it, if it continues that."""
-        if self.above is None:
+        """Add a line to the item above it, if it continues that; else return False."""
+        above = self.above
+        if above is None:
             return False
-        item, more = self.found[-1], self.more.get(len(self.found) - 1)
-        is_empty = item.marker is not None and not item.text and not more
+        newest = len(self.found) - 1
+        item = self.found[newest]
+        is_empty = item.marker is not None and not item.text and newest not in self.more
         if not is_empty:
-            if line.after_blank or not self._is_continued(item, self.above, line):
+            if line.after_blank or above.body[-1] in ":：":
                 return False
-            if self._is_heading_below(item, self.above, line):
-                self.running = line.body[0].islower() and not item.text[:1].islower()
+            full = self._is_overfull(above, line)
+            is_open = _is_open(above.body, capitals=item.text.isupper())
+            if not (is_open or self._is_continued(item, above, line, full=full)):
                 return False
-        self.more.setdefault(len(self.found) - 1, []).append(_unescape(line.body))
+            subheading = read_subheading(line.body)
+            if subheading and self._is_heading_of_side(item, line, subheading, is_open=is_open, full=full):
+                return False
+            if not subheading and line.body[-1] == ":" and _is_label(item, above, line, inside=is_open, full=full):
+                return False
+        self.more.setdefault(newest, []).append(_unescape(line.body))
         return True
 
-    def _is_heading_below(self, item: CriteriaLine, above: _TextLine, line: _TextLine) -> bool:
-        """Return whether a line that would continue an item is a heading after all, or may be one."""
-        subheading = read_subheading(line.body)
-        small, full = line.body[0].islower(), self._is_overfull(above, line)
-        is_open = _is_open(above.body, capitals=item.text.isupper())
-        if subheading is None:
-            inside = small or is_open or above.body.endswith((" or", " and")) or (full and item.text.isupper())
-            if inside:
-                return not small and line.body.endswith(":") and names_group(line.body)
-            return introduces(line.body)
-        if is_open:
-            bare = full and "crit" not in line.body.lower() and ":" not in line.body
-            return subheading.side is not None and subheading.alone and not (small or bare)
-        # In a wrapped text whose items begin with capitals, a small letter where a line is full begins no heading.
-        inside = small and full and self.is_wrapped and item.text[:1].isupper()
-        return not inside or (subheading.alone and ":" in line.body)
-
-    def _is_continued(self, item: CriteriaLine, above: _TextLine, line: _TextLine) -> bool:
+    def _is_continued(self, item: CriteriaLine, above: _TextLine, line: _TextLine, *, full: bool) -> bool:
         """Return whether a line goes on where the one directly above it ends."""
         end, first = above.body[-1], line.body[0]
-        if end in ":：":
-            return False
         hangs = line.indent > self.indent
         if (item.marker and hangs) or (item.joins and self.levels and line.indent >= self.levels[-1].indent):
             return True
-        if _is_open(above.body, capitals=item.text.isupper()):
-            return True
-        if self._is_heading(item):
+        if _is_only_heading(item):
             return False
-        full = self._is_overfull(above, line)
         if first.islower() and (item.marker or (full and self.is_wrapped)):
             return True
         if end == ";" and item.marker and full and item.text.isupper():
@@ -400,15 +387,24 @@ class _Reader:
             return full or not (item.text[:1].islower() or names_group(item.text))
         return full and self.is_wrapped
 
-    def _is_heading(self, item: CriteriaLine) -> bool:
-        subheading = read_subheading(item.text, item=item.marker is not None)
-        return subheading is not None and subheading.alone
+    def _is_heading_of_side(
+        self, item: CriteriaLine, line: _TextLine, subheading: Subheading, *, is_open: bool, full: bool
+    ) -> bool:
+        """Return whether a line that would continue an item is a heading of a side after all, or may be one."""
+        small = line.body[0].islower()
+        if is_open:
+            bare = full and "crit" not in line.body.lower() and ":" not in line.body
+            return subheading.side is not None and subheading.alone and not (small or bare)
+        # In a wrapped text whose items begin with capitals, a small letter where a line is full begins no heading.
+        inside = small and full and item.text[:1].isupper() and self.is_wrapped
+        return not inside or (subheading.alone and ":" in line.body)
 
     def _is_overfull(self, above: _TextLine, line: _TextLine) -> bool:
         """Return whether the line above had no room for the next word, in a text that may be wrapped."""
+        if not _NARROWEST <= self.width <= _WIDEST:
+            return False
         word = line.body.partition(" ")[0]
-        full = above.indent + len(above.body) + 1 + len(word) > self.width
-        return full and _NARROWEST <= self.width <= _WIDEST
+        return above.indent + len(above.body) + 1 + len(word) > self.width
 
     @cached_property
     def width(self) -> int:
@@ -427,22 +423,29 @@ class _Reader:
 
     def _add_plain(self, line: _TextLine) -> None:
         """Add a line without a marker."""
-        if not line.indent:
+        nested = False
+        key = COLUMN_0
+        if line.indent:
+            while self.levels and self.levels[-1].indent >= line.indent:
+                self.levels.pop()
+            nested = bool(self.levels)
+            key = self._push(line.indent, "", ())
+        else:
             self.levels.clear()
-            self._add(line, COLUMN_0, None, line.body)
-            return
-        while self.levels and self.levels[-1].indent >= line.indent:
-            self.levels.pop()
-        nested = bool(self.levels)
-        key = self._push(line.indent, "", ())
-        self._add(line, key, None, line.body, joins=line.after_blank and nested)
-
-    def _add(self, line: _TextLine, indent: int, marker: str | None, text: str, *, joins: bool = False) -> None:
-        if "\\" in text:
-            text = _unescape(text)
-        self.found.append(CriteriaLine(line.at, indent, marker, text, line.after_blank, self.running, joins))
+        text = _unescape(line.body)
+        running = self._is_running(line)
+        self.found.append(
+            CriteriaLine(line.at, key, None, text, line.after_blank, running, line.after_blank and nested)
+        )
         self.indent = line.indent
-        self.running = False
+        self.expected = ""
+
+    def _is_running(self, line: _TextLine) -> bool:
+        """Return whether a line in small letters, which is like a heading, may be the end of a sentence after all."""
+        above = self.above
+        if line.after_blank or above is None or not line.body[0].islower():
+            return False
+        return above.body[-1] not in _FINISHED and not self.found[-1].text[:1].islower()
 
 
 class _Lookahead(NamedTuple):
@@ -464,6 +467,22 @@ def _look_ahead(lines: list[str]) -> _Lookahead:
         elif bullet := _BULLET.match(body):
             bullets[bullet[0].rstrip()] += 1
     return _Lookahead(last, bullets)
+
+
+def _is_label(item: CriteriaLine, above: _TextLine, line: _TextLine, *, inside: bool, full: bool) -> bool:
+    """Return whether a line with a colon that would continue an item is a label over a list: `Healthy volunteers:`."""
+    if line.body[0].islower():
+        return False
+    inside = inside or above.body.endswith((" or", " and")) or (full and item.text.isupper())
+    return names_group(line.body) if inside else introduces(line.body)
+
+
+def _is_only_heading(item: CriteriaLine) -> bool:
+    """Return whether an item is a heading of a side and nothing else, so that no sentence goes on behind it."""
+    if "clusi" not in item.text.lower():
+        return False
+    subheading = read_subheading(item.text, item=item.marker is not None)
+    return subheading is not None and subheading.alone
 
 
 def _is_decoration(text: str) -> bool:
