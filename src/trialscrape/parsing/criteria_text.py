@@ -46,6 +46,7 @@ _COUNT = re.compile(
     r"(?:(?P<blank>\s+|$)|(?<=[^.])(?=[^\W\d_])|(?<=[0-9]\.)(?=[^\W\d_]))"
 )
 _PLAIN = str.maketrans("（）［］．、", "()[]..")
+_UNORDERED: Order = ()
 _NUMBERS = frozenset(("1.", "1)", "(1)", "[1]", "1.)"))
 _SEVERAL = 2
 _ROMAN = {"i": 1, "v": 5, "x": 10}
@@ -184,50 +185,71 @@ class _Reader:
         self.found: list[CriteriaLine] = []
         self.more: dict[int, list[str]] = {}  # of each item found, the lines that continue it
         self.indent = 0  # of the newest item
-        self.above: _TextLine | None = None
+        self.above = ""  # the line that is read, before the one that is being read
         self.expected = ""  # how the next item begins, where the innermost list has numbers
 
     def read(self) -> list[CriteriaLine]:
         """Read all lines."""
-        after_blank = True
+        levels, after_blank = self.levels, True
+        item: tuple[str, str, Order, str] | None
         for at, text in enumerate(self.lines):
             if not text or (text[-1] in _RULED and _is_decoration(text)):
                 after_blank = True
                 continue
             body = text.lstrip()
             indent = len(text) - len(body)
-            line = _TextLine(at, indent, body, after_blank)
             if style := _SPACED.get(body[:2]):
-                self._add_item(line, body[0], style, (), body[2:].lstrip())
+                item = (body[0], style, _UNORDERED, body[2:].lstrip())
             elif self.expected and indent == self.indent and body.startswith(self.expected):
-                top, marker = self.levels[-1], self.expected[:-1]
-                order = (top.order[0] + 1,)
-                self._add_item(line, marker, top.style, order, body[len(marker) :].lstrip())
-            elif not self._read_other_item(line) and not self._join(line):
+                marker, top = self.expected[:-1], levels[-1]
+                item = (marker, top.style, (top.order[0] + 1,), body[len(marker) :].lstrip())
+            else:
+                line = _TextLine(at, indent, body, after_blank)
+                item = self._find_item(line)
+            if item:
+                marker, style, order, content = item
+                key = self._enter(indent, style, order)
+                self.found.append(CriteriaLine(at, key, marker, _unescape(content), after_blank))
+                self.indent = indent
+            elif not self._join(line):
                 self._add_plain(line)
-            self.above = line
+            self.above = text
             after_blank = False
+        return self._finish()
+
+    def _finish(self) -> list[CriteriaLine]:
         for index, more in self.more.items():
             item = self.found[index]
-            self.found[index] = item._replace(text="\n".join((item.text, *more)) if item.text else "\n".join(more))
+            self.found[index] = item._replace(text="\n".join((item.text, *more) if item.text else more))
         return self.found
 
-    def _read_other_item(self, line: _TextLine) -> bool:
-        """Read an item whose marker may be a text as well; return whether it is one."""
+    def _enter(self, indent: int, style: str, order: Order) -> int:
+        """Go to the list of an item, and return its key."""
+        top = self.levels[-1] if self.levels else None
+        if top and top.style == style and top.indent == indent:
+            top.order = order
+            key = top.key
+        else:
+            key = self._place(indent, style, order)
+        self.expected = ""
+        if order:
+            self.last[style] = order
+            if style in _NUMBERS:
+                self.expected = f"{style.replace('1', str(order[0] + 1))} "
+        return key
+
+    def _find_item(self, line: _TextLine) -> tuple[str, str, Order, str] | None:
+        """Find an item whose marker may be a text as well: its marker, how to read that, and its text."""
         body = line.body
         if count := _find_count(body):
             marker = count[0].rstrip()
             reading = self._choose(line, count, _read_count(marker))
-            if reading:
-                self._add_item(line, marker, *reading, body[count.end() :])
-            return reading is not None
+            return (marker, *reading, body[count.end() :]) if reading else None
         bullet = _BULLET.match(body)
         if bullet and (bullet["sure"] or self._is_listed(line, bullet)):
             marker = bullet[0].rstrip()
-            style, text = _ALIKE.get(marker, marker), body[bullet.end() :]
-            self._add_item(line, marker, style, (), text)
-            return True
-        return False
+            return marker, _ALIKE.get(marker, marker), _UNORDERED, body[bullet.end() :]
+        return None
 
     def _is_listed(self, line: _TextLine, bullet: re.Match[str]) -> bool:
         """Return whether a bullet that may be the beginning of a text is one of several, or nested."""
@@ -281,33 +303,13 @@ class _Reader:
 
     def _is_open_above(self, line: _TextLine) -> bool:
         """Return whether the line above cannot end where it does: `diabetes of type`."""
-        above = self.above
-        return not line.after_blank and above is not None and _is_open(above.body, capitals=False)
+        return not line.after_blank and _is_open(self.above, capitals=False)
 
     def _is_unfinished_above(self, line: _TextLine) -> bool:
         """Return whether the line above had no room for a number or letter that its sentence may go on with."""
-        above = self.above
-        if line.after_blank or above is None or above.body[-1] in _FINISHED:
+        if line.after_blank or not self.above or self.above[-1] in _FINISHED:
             return False
-        return self._is_overfull(above, line)
-
-    def _add_item(self, line: _TextLine, marker: str, style: str, order: Order, text: str) -> None:
-        at, indent, _, after_blank = line
-        top = self.levels[-1] if self.levels else None
-        if top and top.style == style and top.indent == indent:
-            top.order = order
-            key = top.key
-        else:
-            key = self._place(indent, style, order)
-        self.expected = ""
-        if order:
-            self.last[style] = order
-            if style in _NUMBERS:
-                self.expected = f"{style.replace('1', str(order[0] + 1))} "
-        if "\\" in text:
-            text = _unescape(text)
-        self.found.append(CriteriaLine(at, key, marker, text, after_blank))
-        self.indent = indent
+        return self._is_overfull(line)
 
     def _place(self, indent: int, style: str, order: Order) -> int:
         """Find an item's list: one of its kind at this indent, or one under the item above. Return the list's key."""
@@ -347,29 +349,30 @@ class _Reader:
     def _join(self, line: _TextLine) -> bool:
         """Add a line to the item above it, if it continues that; else return False."""
         above = self.above
-        if above is None:
+        if not above:
             return False
         newest = len(self.found) - 1
         item = self.found[newest]
         is_empty = item.marker is not None and not item.text and newest not in self.more
         if not is_empty:
-            if line.after_blank or above.body[-1] in ":：":
+            if line.after_blank or above[-1] in ":：":
                 return False
-            full = self._is_overfull(above, line)
-            is_open = _is_open(above.body, capitals=item.text.isupper())
-            if not (is_open or self._is_continued(item, above, line, full=full)):
+            full = self._is_overfull(line)
+            is_open = _is_open(above, capitals=item.text.isupper())
+            if not (is_open or self._is_continued(item, line, full=full)):
                 return False
             subheading = read_subheading(line.body)
             if subheading and self._is_heading_of_side(item, line, subheading, is_open=is_open, full=full):
                 return False
-            if not subheading and line.body[-1] == ":" and _is_label(item, above, line, inside=is_open, full=full):
+            inside = is_open or above.endswith((" or", " and"))
+            if not subheading and line.body[-1] == ":" and _is_label(item, line, inside=inside, full=full):
                 return False
         self.more.setdefault(newest, []).append(_unescape(line.body))
         return True
 
-    def _is_continued(self, item: CriteriaLine, above: _TextLine, line: _TextLine, *, full: bool) -> bool:
+    def _is_continued(self, item: CriteriaLine, line: _TextLine, *, full: bool) -> bool:
         """Return whether a line goes on where the one directly above it ends."""
-        end, first = above.body[-1], line.body[0]
+        end, first = self.above[-1], line.body[0]
         hangs = line.indent > self.indent
         if (item.marker and hangs) or (item.joins and self.levels and line.indent >= self.levels[-1].indent):
             return True
@@ -379,7 +382,7 @@ class _Reader:
             return True
         if end == ";" and item.marker and full and item.text.isupper():
             return True
-        if end in _FINISHED and not _is_abbreviation(_last_word(above.body)):
+        if end in _FINISHED and not _is_abbreviation(_last_word(self.above)):
             return False
         if item.marker:
             return first in _BEGINS_INSIDE or end in _HALVES or full
@@ -399,12 +402,12 @@ class _Reader:
         inside = small and full and item.text[:1].isupper() and self.is_wrapped
         return not inside or (subheading.alone and ":" in line.body)
 
-    def _is_overfull(self, above: _TextLine, line: _TextLine) -> bool:
+    def _is_overfull(self, line: _TextLine) -> bool:
         """Return whether the line above had no room for the next word, in a text that may be wrapped."""
         if not _NARROWEST <= self.width <= _WIDEST:
             return False
         word = line.body.partition(" ")[0]
-        return above.indent + len(above.body) + 1 + len(word) > self.width
+        return len(self.above) + 1 + len(word) > self.width
 
     @cached_property
     def width(self) -> int:
@@ -443,9 +446,9 @@ class _Reader:
     def _is_running(self, line: _TextLine) -> bool:
         """Return whether a line in small letters, which is like a heading, may be the end of a sentence after all."""
         above = self.above
-        if line.after_blank or above is None or not line.body[0].islower():
+        if line.after_blank or not above or not line.body[0].islower():
             return False
-        return above.body[-1] not in _FINISHED and not self.found[-1].text[:1].islower()
+        return above[-1] not in _FINISHED and not self.found[-1].text[:1].islower()
 
 
 class _Lookahead(NamedTuple):
@@ -469,11 +472,11 @@ def _look_ahead(lines: list[str]) -> _Lookahead:
     return _Lookahead(last, bullets)
 
 
-def _is_label(item: CriteriaLine, above: _TextLine, line: _TextLine, *, inside: bool, full: bool) -> bool:
+def _is_label(item: CriteriaLine, line: _TextLine, *, inside: bool, full: bool) -> bool:
     """Return whether a line with a colon that would continue an item is a label over a list: `Healthy volunteers:`."""
     if line.body[0].islower():
         return False
-    inside = inside or above.body.endswith((" or", " and")) or (full and item.text.isupper())
+    inside = inside or (full and item.text.isupper())
     return names_group(line.body) if inside else introduces(line.body)
 
 
