@@ -436,19 +436,17 @@ class _Reader:
         else:
             self.levels.clear()
         text = _unescape(line.body)
-        running = self._is_running(line)
-        self.found.append(
-            CriteriaLine(line.at, key, None, text, line.after_blank, running, line.after_blank and nested)
-        )
+        joins = line.after_blank and nested
+        running = line.body[0].islower() and (joins or self._is_unfinished_in_capitals(line))
+        self.found.append(CriteriaLine(line.at, key, None, text, line.after_blank, running, joins))
         self.indent = line.indent
         self.expected = ""
 
-    def _is_running(self, line: _TextLine) -> bool:
-        """Return whether a line in small letters, which is like a heading, may be the end of a sentence after all."""
-        above = self.above
-        if line.after_blank or not above or not line.body[0].islower():
+    def _is_unfinished_in_capitals(self, line: _TextLine) -> bool:
+        """Return whether the line above may go on, in a text whose items begin with capitals."""
+        if line.after_blank or not self.above or self.above[-1] in _FINISHED:
             return False
-        return above[-1] not in _FINISHED and not self.found[-1].text[:1].islower()
+        return not self.found[-1].text[:1].islower()
 
 
 class _Lookahead(NamedTuple):
