@@ -100,10 +100,13 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
     too_deep = None
     for line in lines:
-        at, indent, marker, text, after_blank, _, joins = line
-        switched, alone = sides.read(line)
-        if switched:
-            path = [(_ROOT, roots[sides.side])]
+        at, indent, marker, text, after_blank, running, joins = line
+        subheading = read_subheading(text, item=marker is not None, running=running)
+        alone = False
+        if subheading or sides.heeds(indent):
+            alone = subheading is not None and subheading.alone
+            if sides.read(line, subheading):
+                path = [(_ROOT, roots[sides.side])]
         while path[-1][0] >= indent:
             path.pop()
         if joins and path[-1][1] is last and path[-1][0] > COLUMN_0:
@@ -166,11 +169,12 @@ class _Sides:
         self._floor = COLUMN_0  # the least indent of the current side's list
         self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
-    def read(self, line: CriteriaLine) -> tuple[bool, bool]:
-        """Return whether the line begins a tree of another side, and whether it is nothing but a heading of sides."""
-        subheading = read_subheading(line.text, item=line.marker is not None, running=line.running)
-        if subheading is None and not self._pending and not self._is_over_nothing and line.indent >= self._floor:
-            return False, False  # what most lines are
+    def heeds(self, indent: int) -> bool:
+        """Return whether a line that is no sub-heading may change anything; most do not."""
+        return self._is_over_nothing or indent < self._floor or self._pending is not None
+
+    def read(self, line: CriteriaLine, subheading: Subheading | None) -> bool:
+        """Read a line, as the heading that it is if any; return whether it begins a tree of another side."""
         before = self.side
         if subheading and subheading.side:
             self._name(line, subheading.side)
@@ -181,7 +185,7 @@ class _Sides:
             self._lose(line, subheading)
         else:
             self._go_on(line)
-        return self.side != before, subheading is not None and subheading.alone
+        return self.side != before
 
     def doubts(self) -> tuple[Doubt, ...]:
         """Return every doubt, when all lines are read."""

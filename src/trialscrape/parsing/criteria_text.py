@@ -161,6 +161,12 @@ def _read_count(text: str) -> tuple[tuple[str, Order], ...]:
     return tuple(readings)
 
 
+@lru_cache(maxsize=4096)
+def _write_next(style: str, number: int) -> str:
+    """Write how the item behind a number of a list begins."""
+    return f"{style.replace('1', str(number + 1))} "
+
+
 def _read_roman(numeral: str) -> int:
     values = [_ROMAN[letter] for letter in numeral]
     return sum(
@@ -235,7 +241,7 @@ class _Reader:
         if order:
             self.last[style] = order
             if style in _NUMBERS:
-                self.expected = f"{style.replace('1', str(order[0] + 1))} "
+                self.expected = _write_next(style, order[0])
         return key
 
     def _find_item(self, line: _TextLine) -> tuple[str, str, Order, str] | None:
