@@ -27,6 +27,7 @@ FAST = {
     *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
     *(
         "parsing/test_calls",
+        "parsing/test_criteria_text",
         "sources/test_files",
         "fetching/test_throttle",
         "scraping/test_ids",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Unreadable,
     )
     from trialscrape.page import Page
+    from trialscrape.parsing.criteria_text import parse_criteria
     from trialscrape.parsing.renderer import render
     from trialscrape.records import (
         Age,
@@ -53,6 +54,7 @@ _MENU = {
     "Unreadable",
     "engines": "parse parse_files trace",
     "page": "Page",
+    "parsing.criteria_text": "parse_criteria",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
@@ -97,6 +99,7 @@ __all__ = [
     "Unreadable",
     "__version__",
     "parse",
+    "parse_criteria",
     "parse_files",
     "render",
     "scrape",

@@ -29,6 +29,7 @@ class _Commands(TyperGroup):
 
 COMMANDS = {
     "parse": "parse.parse_pages",
+    "criteria": "criteria.write_criteria",
     "scrape": "scrape.scrape_ids",
     "check": "inspect.check",
     "show": "inspect.show",

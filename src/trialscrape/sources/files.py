@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from trialscrape.errors import Unreadable
 from trialscrape.page import Page
-from trialscrape.parsing.text import MAX_BYTES
-from trialscrape.sources.containers import FIRST_BYTES, find_file_container
+from trialscrape.parsing.text import MAX_BYTES, UTF_16_OR_32, PageText, decode
+from trialscrape.sources.containers import FIRST_BYTES, find_file_container, unwrap
 
 STDIN = "-"
 
@@ -194,6 +194,24 @@ def read_pages(file: str) -> Iterator[Page]:
             return
     for page in container.pages(file):
         yield replace(page, file=f"{name}!{page.file}")
+
+
+def read_text(file: str) -> PageText:
+    """Read a file that is a text, or an HTML page of one, or stdin for `-`; it may be compressed with gzip.
+
+    Raises:
+        Unreadable: It is missing, no file, cannot be read, or is no text.
+        TooLarge: It has more bytes, lines or markup than the limits of a page.
+    """
+    with _open(file) as stream:
+        data = stream.read(MAX_BYTES + 1)
+    container = find_file_container(data)
+    if container:
+        raise Unreadable(f"expected a text, found {container.name}")
+    body = unwrap(Page(data)).body
+    if b"\0" in body and not body.startswith(UTF_16_OR_32):
+        raise Unreadable("expected a text, found binary data")
+    return decode(Page(body))
 
 
 @contextmanager
