@@ -1,6 +1,5 @@
 """Pages to results: one result a page, its record or why there is none. Never an exception, so the run continues."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,9 +9,10 @@ from trialscrape.errors import PageError, Rejected
 from trialscrape.page import Page
 from trialscrape.parsing.parser import add_matched_id, parse_page
 from trialscrape.records import TracedTrial, Trial
-from trialscrape.results import Outcome, PageResult
+from trialscrape.results import Outcome, PageResult, make_failure
 from trialscrape.sources.containers import unwrap
 from trialscrape.sources.files import Files, read_pages
+from trialscrape.sources.members import ANY_HOST, Selection
 
 
 def parse(
@@ -54,27 +54,40 @@ def _wrap_page(page: Page | str | bytes, file: str | None, url: str | None, cont
     return replace(page, file=file or page.file, url=url or page.url, content_type=content_type or page.content_type)
 
 
-def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: bool = False) -> Iterator[PageResult]:
+def parse_files(  # noqa: PLR0913  each is one of the command's options
+    paths: Iterable[str | Path],
+    *,
+    strict: bool = False,
+    spans: bool = False,
+    host: str = ANY_HOST,
+    text_column: str | None = None,
+    url_column: str | None = None,
+) -> Iterator[PageResult]:
     """Read saved pages, one after the other.
 
     Args:
-        paths: Files, folders (read recursively, without what `sources.Files` skips), stores, and `-` for stdin.
+        paths: Files, folders (read recursively, without what `sources.Files` skips), and `-` for stdin. A file may be a
+            page, an archive or a dump with pages, or a store: docs/files.md.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Return `TracedTrial` records.
+        host: Only pages of this host, of archives and dumps that give each page's address; `*` is all hosts.
+        text_column: The column or key of a dump with the pages; by default the first known one.
+        url_column: That with their addresses, likewise.
 
     Yields:
         One result per page, in the order of the paths and, in a folder, of the names.
     """
-    return map_pages(partial(read_page, strict=strict, spans=spans), Files(paths))
+    selection = Selection(host=host, text_column=text_column, url_column=url_column)
+    return map_pages(partial(read_page, strict=strict, spans=spans), Files(paths), selection)
 
 
-def map_pages(work: Callable[[Page], PageResult], files: Iterable[str]) -> Iterator[PageResult]:
-    """Apply work to every page of some files, in this process, in their order."""
+def map_pages(
+    work: Callable[[Page], PageResult], files: Iterable[str], selection: Selection | None = None
+) -> Iterator[PageResult]:
+    """Apply work to every page of some files, in this process, in their order; `selection` is that of `read_pages`."""
     for file in files:
-        try:
-            yield from map(work, read_pages(file))
-        except PageError as error:
-            yield _make_failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
+        for page in read_pages(file, selection):
+            yield work(page) if isinstance(page, Page) else page
 
 
 def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageResult:
@@ -88,15 +101,11 @@ def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageR
         if strict:
             _reject_doubt(trial)
     except PageError as error:
-        return _make_failure(file, error)
+        return make_failure(file, error)
     except Exception as error:  # noqa: BLE001  a bug must not cost the user the other pages; it is reported
         message = f"trialscrape failed on this page, please report it: {error!r}"
         return PageResult(file, Outcome.INTERNAL_ERROR, message)
     return PageResult(file, Outcome.OK, trial=trial, lines=parsed.filled)
-
-
-def _make_failure(file: str, error: PageError) -> PageResult:
-    return PageResult(file, Outcome(error.outcome), error.message, error.line)
 
 
 def _reject_doubt(trial: Trial) -> None:
