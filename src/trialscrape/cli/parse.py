@@ -10,30 +10,48 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors
-from trialscrape.cli.options import FormatName, Output, Paths, find_files, require_format
+from trialscrape.cli.options import (
+    FormatName,
+    Host,
+    Output,
+    Paths,
+    TextColumn,
+    UrlColumn,
+    find_files,
+    make_selection,
+    require_format,
+)
 from trialscrape.engines import map_pages, read_page
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import format_result, name_outcomes
 from trialscrape.results import PageResult
+from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
 _MOST_SHOWN = 20
 
 
-def parse_pages(
+def parse_pages(  # noqa: PLR0913  each is an option
     paths: Paths,
     *,
     output: Output = None,
     format_: FormatName = None,
+    host: Host = None,
+    text_column: TextColumn = None,
+    url_column: UrlColumn = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
 ) -> None:
     """Read saved study pages and write one record a page.
+
+    A file may be a page (text, HTML, .mhtml, .webarchive), an archive of pages (zip, tar, WARC, WET, WACZ), a dump with
+    a page a row (JSON lines, Parquet), or a store, and compressed with gzip, bzip2, xz or zstd: its first bytes tell.
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     """
     chosen = require_format(output, format_)
     rows_file = name_outcomes(output) if output else None
     files = find_files(paths, written=(output, rows_file))
+    selection = make_selection(host, text_column, url_column)
     tally: Counter[str] = Counter()
     left = f"what was written is in {output}.part, the same command starts over" if output else ""
     with report_errors(left), ExitStack() as stack:
@@ -42,15 +60,18 @@ def parse_pages(
         write = stack.enter_context(chosen.open(records))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         work = partial(read_page, strict=strict, spans=spans)
-        for result in map_pages(work, bar.track(files, description="pages")):
+        for result in map_pages(work, bar.track(files, description="pages"), selection):
             _count_result(tally, result)
             if result.trial:
                 write(result.trial)
             if rows:
                 rows.write(format_result(result) + b"\n")
-    tally["skipped"] = files.skipped
+    tally.update(selection.left_out)
+    tally[SKIPPED] += files.skipped
     _summarize(tally, output)
-    if tally["failed"]:
+    if not tally["pages"]:
+        echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
+    if tally["failed"] or not tally["pages"]:
         raise typer.Exit(1)
 
 
@@ -71,5 +92,6 @@ def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > _MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - _MOST_SHOWN:,} more that failed")
     always = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in (*always, "skipped") if name in always or tally[name])
+    names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
+    counts = ", ".join(f"{tally[name]:,} {name}" for name in names)
     echo_error(f"{counts}; records in {output}" if output else counts)

@@ -40,7 +40,7 @@ def read_json_lines(source: Source, selection: Selection) -> Iterator[Item]:
     number, line = next(((number, line) for number, line in lines if line is None or line.strip()), (0, b""))
     row = _load_row(line) if line else None
     if row is None or _find_column(row, selection.text_column, TEXT_COLUMNS) is None:
-        _refuse_other_json(row, line, next(lines, (0, None))[1], selection)
+        _refuse_other_json(row, line, lines, selection)
     yield from _read_line(number, line, selection)
     for number, line in lines:
         if line is None or line.strip():
@@ -48,12 +48,16 @@ def read_json_lines(source: Source, selection: Selection) -> Iterator[Item]:
 
 
 def _refuse_other_json(
-    row: Mapping[str, Any] | None, line: bytes | None, following: bytes | None, selection: Selection
+    row: Mapping[str, Any] | None,
+    line: bytes | None,
+    following: Iterator[tuple[int, bytes | None]],
+    selection: Selection,
 ) -> None:
     """Refuse JSON whose first line is no row of a dump, unless it only is a broken one."""
     if row is None and line and _TEXT_KEY.search(line):
         return
-    if row is None or not (selection.text_column or (following and _load_row(following) is not None)):
+    second = next(following, (0, None))[1]
+    if row is None or not (selection.text_column or (second and _load_row(second) is not None)):
         raise NotAStudyPage(_NO_DUMP)
     raise NotAStudyPage(_explain_missing(row, selection.text_column, "JSON lines"))
 
