@@ -39,6 +39,12 @@ CONTENTS = {
     "text.xz": PACKERS["xz"](TEXT),
 }
 Make = Callable[[bytes], bytes]
+
+
+def make_packed_tar(pack: Make) -> Make:
+    return lambda page: pack(make_tar(("page", page)))
+
+
 FILES: dict[str, tuple[Make, str]] = {
     "zip": (lambda page: make_zip(("a/page", page)), "!a/page"),
     "stored": (lambda page: make_zip(("page", page), compression=zipfile.ZIP_STORED), "!page"),
@@ -53,10 +59,8 @@ FILES: dict[str, tuple[Make, str]] = {
         lambda page: make_zip(("b", make_zip(("c", bz2.compress(make_tar(("d", page))))))),
         "!b!c!d",
     ),
-    **{
-        f"tar.{end}": (lambda page, pack=pack: pack(make_tar(("page", page))), "!page") for end, pack in PACKERS.items()
-    },
-    **{end: (lambda page, pack=pack: pack(page), "") for end, pack in PACKERS.items()},
+    **{f"tar.{end}": (make_packed_tar(pack), "!page") for end, pack in PACKERS.items()},
+    **{end: (pack, "") for end, pack in PACKERS.items()},
 }
 ROWS: dict[str, tuple[Make, str]] = {
     "warc.gz": (lambda page: make_warc(("response", URL, "text/html", page)), f"!{URL}"),
@@ -267,7 +271,7 @@ def test_json_lines(rows: list[Any], expected: list[tuple[str, str, str | None]]
 
 
 @pytest.mark.parametrize(
-    "make", [lambda **row: make_lines(row), lambda **row: make_parquet(**{k: [row[k]] for k in row})]
+    "make", [lambda **row: make_lines(row), lambda **row: make_parquet(1, **{key: [row[key]] for key in row})]
 )
 def test_columns_can_be_named(make: Callable[..., bytes], tmp_path: Path) -> None:
     data = make(text="no page", url=OTHER, page=PAGE, address=URL)

@@ -1,15 +1,16 @@
 """What large archives and dumps cost: they come through a pipe, and the memory is that of a few pages.
 
-Each is made while it is read, so none of it lies anywhere, and the peak is that of the whole process.
+Each is made while it is read, so none of it lies anywhere, and the peak is that of a process of its own.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain
 
 import pytest
 
@@ -17,69 +18,119 @@ from support.archives import SITE, make_warc
 from support.page import PAGE
 
 MOST = 200_000
-"""kB of memory that a process may take; one that reads a single page takes a third of it."""
-
-SIZE = 2_000_000_000
+"""kB of memory that a process may take: a page of 32 MiB and half of all bytes would be too many."""
+SIZE = 400_000_000
 """Bytes of each archive, unpacked."""
-
 MEASURE = """
-import resource, sys
+import resource
 from collections import Counter
-from trialscrape import parse_files
 from trialscrape.engines import map_pages
 from trialscrape.results import Outcome, PageResult
 from trialscrape.sources.members import Selection
 
-selection, count = Selection("ctv.veeva.com"), Counter()
+selection, count, message = Selection("ctv.veeva.com"), Counter(), None
 for result in map_pages(lambda page: PageResult(page.file, Outcome.OK), ["-"], selection):
     count[str(result.outcome)] += 1
-    last = result.message
-print(dict(count), dict(+selection.left_out), last, sep="\\n")
+    message = result.message
+print(dict(count), dict(+selection.left_out), message, sep="\\n")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-PEAK_OF_PARENT = resource.getrusage(resource.RUSAGE_SELF)
+TEXT = PAGE.encode()
 
 
 def repeat(piece: bytes, size: int = SIZE) -> Iterator[bytes]:
-    run = piece * (1 + 1_000_000 // len(piece))
-    for _ in range(1 + size // len(run)):
-        yield run
+    times = 1 + 1_000_000 // len(piece)
+    for _ in range(size // (times * len(piece))):
+        yield piece * times
 
 
-def compress(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    packer = zlib.compressobj(1, wbits=31)
+def count(piece: bytes, size: int = SIZE) -> int:
+    times = 1 + 1_000_000 // len(piece)
+    return size // (times * len(piece)) * times
+
+
+def compress(pieces: Iterator[bytes], level: int = 1) -> Iterator[bytes]:
+    packer = zlib.compressobj(level, wbits=31)
     for piece in pieces:
         yield packer.compress(piece)
     yield packer.flush()
 
 
 def make_row(url: str) -> bytes:
-    return json.dumps({"url": url, "text": PAGE * 4}).encode() + b"\n"
+    return json.dumps({"url": url, "text": 20 * PAGE}).encode() + b"\n"
 
 
-def make_tar_of(name: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    info = tarfile.TarInfo(name)
+def make_member(size: int) -> bytes:
+    info = tarfile.TarInfo("page.txt")
     info.size = size
-    yield info.tobuf()
-    yield from pieces
-    yield bytes(-size % 512 + 1024)
+    return info.tobuf()
 
 
-OTHERS = make_row("https://example.org/a")
-STREAMS: dict[str, tuple[Callable[[], Iterator[bytes]], str, str]] = {
-    "a dump of other sites": (
-        lambda: compress(iter((make_row(f"{SITE}/study/a"), *repeat(OTHERS), make_row(f"{SITE}/study/b")))),
-        "{'ok': 2}",
-        "of other sites",
+def make_dump() -> Iterator[bytes]:
+    return compress(chain([make_row(f"{SITE}/study/a")], repeat(OTHER_ROW), [make_row(f"{SITE}/study/b")]))
+
+
+def make_wet() -> Iterator[bytes]:
+    page = make_warc(("conversion", f"{SITE}/study/a", "text/plain", TEXT), packed=False)
+    return chain([page], repeat(OTHER_RECORD), [page])
+
+
+def make_tar() -> Iterator[bytes]:
+    return compress(chain(repeat(make_member(20_480) + (20 * TEXT)[:20_480]), [bytes(1024)]))
+
+
+def make_large_member() -> Iterator[bytes]:
+    return chain([make_member(SIZE)], repeat(b"x" * 1_000_000), [make_member(512), TEXT[:512], bytes(1024)])
+
+
+def make_bomb() -> Iterator[bytes]:
+    return compress(
+        chain([make_member(512), TEXT[:512], make_member(10_000_000_000)], repeat(bytes(1_000_000))), level=9
+    )
+
+
+def make_line() -> Iterator[bytes]:
+    row = make_row(f"{SITE}/study/a")
+    return chain([row, b'{"text": "'], repeat(b"x" * 1_000_000), [b'"}\n', row])
+
+
+OTHER_ROW = make_row("https://example.org/study/a")
+OTHER_RECORD = make_warc(("conversion", "https://example.org/study/a", "text/plain", 20 * TEXT), packed=False)
+STREAMS: dict[str, tuple[Callable[[], Iterator[bytes]], dict[str, int], dict[str, int], str]] = {
+    "a dump of other sites": (make_dump, {"ok": 2}, {"of other sites": count(OTHER_ROW)}, "None"),
+    "a WET file of other sites": (make_wet, {"ok": 2}, {"of other sites": count(OTHER_RECORD)}, "None"),
+    "a tar.gz of pages": (make_tar, {"ok": count(bytes(512 + 20_480))}, {}, "None"),
+    "a large member": (make_large_member, {"ok": 2}, {}, "None"),
+    "a bomb": (
+        make_bomb,
+        {"ok": 2, "too_large": 1},
+        {},
+        "the gzip file is no file of pages: it unpacks to more than 1,000 times its size",
     ),
-    "a WET of other sites": (
-        lambda: iter(
-            (
-                *repeat(make_warc(("conversion", "https://example.org/a", "text/plain", PAGE.encode() * 20), packed=False)),
-                make_warc(("conversion", f"{SITE}/study/a", "text/plain", PAGE.encode()), packed=False),
-            )
-        ),
-        "{'ok': 1}",
-        "of other sites",
+    "a line without end": (
+        make_line,
+        {"ok": 2, "too_large": 1},
+        {},
+        "None",
     ),
 }
+
+
+@pytest.mark.parametrize(("make", "outcomes", "left_out", "message"), STREAMS.values(), ids=STREAMS.keys())
+def test_a_large_archive_through_a_pipe_takes_little_memory(
+    make: Callable[[], Iterator[bytes]], outcomes: dict[str, int], left_out: dict[str, int], message: str
+) -> None:
+    # Without a buffer, nothing is left to write where the process has seen enough and ended.
+    command = [sys.executable, "-c", MEASURE]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdin
+    assert process.stdout
+    with suppress(BrokenPipeError):
+        for piece in make():
+            process.stdin.write(piece)
+    process.stdin.close()
+    lines = process.stdout.read().decode().splitlines()
+    assert process.wait() == 0
+    process.stdout.close()
+    assert lines[:3] == [str(outcomes), str(left_out), message]
+    assert int(lines[3]) < MOST
