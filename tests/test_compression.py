@@ -1,13 +1,11 @@
-import bz2
 import gzip
-import lzma
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import repeat
 
 import pytest
-from backports import zstd
 
+from support.archives import PACKERS
 from trialscrape.compression import BZIP2, FREE_BYTES, GZIP, XZ, ZSTD, Codec, unpack, unpack_bytes
 from trialscrape.errors import BodyTooLarge, DamagedBody, IncompleteBody
 
@@ -46,10 +44,10 @@ def test_a_bomb_takes_no_memory() -> None:
 
 
 CODECS: dict[str, tuple[Codec, Callable[[bytes], bytes]]] = {
-    "gzip": (GZIP, gzip.compress),
-    "bzip2": (BZIP2, bz2.compress),
-    "xz": (XZ, lzma.compress),
-    "zstd": (ZSTD, zstd.compress),
+    "gzip": (GZIP, PACKERS["gz"]),
+    "bzip2": (BZIP2, PACKERS["bz2"]),
+    "xz": (XZ, PACKERS["xz"]),
+    "zstd": (ZSTD, PACKERS["zst"]),
 }
 
 

@@ -6,9 +6,9 @@ import lzma
 import tracemalloc
 
 import pytest
-from backports import zstd
 
 import trialscrape
+from support.archives import PACKERS
 from support.page import PAGE
 from support.text import text_of
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
@@ -101,7 +101,7 @@ def test_a_text_that_begins_a_little_like_another_kind_is_text(text: str) -> Non
         ),
         (bz2.compress(b"hello")[:-4], "expected a whole bzip2 file, found one that is cut"),
         (lzma.compress(b"hello")[:-4], "expected a whole xz file, found one that is cut"),
-        (zstd.compress(b"hello")[:-4], "expected a whole Zstandard file, found one that is cut"),
+        (PACKERS["zst"](b"hello")[:-4], "expected a whole Zstandard file, found one that is cut"),
         (lzma.compress(b"hello")[:8] + b"garbage", "expected an xz file, found a broken one: Corrupt input data"),
     ],
 )

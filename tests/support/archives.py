@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
-from backports import zstd
 
 SITE = "https://ctv.veeva.com"
 URL = f"{SITE}/study/tree-bathing"
@@ -22,7 +22,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": lzma.compress,
-    "zst": zstd.compress,
+    "zst": importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd").compress,
 }
 
 
