@@ -8,6 +8,7 @@ import re
 import struct
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,10 +19,22 @@ from typing import Any
 import pytest
 
 import trialscrape
-from support.archives import PACKERS, SITE, URL, make_lines, make_parquet, make_tar, make_wacz, make_warc, make_zip
+from support.archives import (
+    PACKERS,
+    SITE,
+    URL,
+    make_lines,
+    make_parquet,
+    make_tar,
+    make_wacz,
+    make_warc,
+    make_zip,
+    make_zstd_zip,
+)
 from support.page import PAGE
 from trialscrape import PageResult, Trial
 from trialscrape.page import Page
+from trialscrape.parsing.text import MAX_BYTES
 from trialscrape.sources import containers, dumps, members, tars, zips
 from trialscrape.sources.files import read_pages
 from trialscrape.sources.members import Selection
@@ -50,6 +63,7 @@ FILES: dict[str, tuple[Make, str]] = {
     "stored": (lambda page: make_zip(("page", page), compression=zipfile.ZIP_STORED), "!page"),
     "bzip2 in zip": (lambda page: make_zip(("page", page), compression=zipfile.ZIP_BZIP2), "!page"),
     "xz in zip": (lambda page: make_zip(("page", page), compression=zipfile.ZIP_LZMA), "!page"),
+    "Zstandard in zip": (lambda page: make_zstd_zip("page", page), "!page"),
     "tar": (lambda page: make_tar(("./a/page", page)), "!./a/page"),
     "old tar": (lambda page: make_tar(("page", page), kind=tarfile.USTAR_FORMAT), "!page"),
     "GNU tar": (lambda page: make_tar((200 * "a", page), kind=tarfile.GNU_FORMAT), f"!{200 * 'a'}"),
@@ -175,7 +189,9 @@ def test_names_may_be_any(tmp_path: Path) -> None:
     assert found == ["!\\xff", "!\x1b[31m\n", "!µ"]
     packed = make_zip(("µ", b""), ("aa", b""))
     assert [name for name, _, _ in outcomes(tmp_path, read(tmp_path, packed.replace(b"aa", b"\xc2\xb5")))] == 2 * ["!µ"]
-    assert read(tmp_path, packed.replace(b"\xc2\xb5", b"\xff\xff"))[0].outcome == "unreadable"
+    # A name that claims to be UTF-8 and is not costs the list, and the file; the others are found.
+    odd, other, whole = read(tmp_path, packed.replace(b"\xc2\xb5", b"\xff\xff"))
+    assert (odd.outcome, other.file, whole.outcome) == ("unreadable", f"{tmp_path}/file!aa", "unreadable")
 
 
 # Other sites
@@ -360,6 +376,23 @@ def stored(*files: tuple[str, bytes]) -> bytes:
     return make_zip(*files, compression=zipfile.ZIP_STORED)
 
 
+def piped(*files: tuple[str, bytes]) -> bytes:
+    """Write a ZIP archive as into a pipe: the size of each file stands behind it."""
+
+    class Pipe(io.BytesIO):
+        def seek(self, *_: int) -> int:
+            raise OSError
+
+    stream = Pipe()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+THREE = ("a", TEXT), ("b", TEXT), ("c", TEXT)
+
+
 def encrypted(*names: str) -> bytes:
     """Return a ZIP archive that says of some of its three members that they are encrypted."""
     data = bytearray(make_zip(("a", TEXT), ("b", TEXT), ("c", TEXT)))
@@ -368,10 +401,7 @@ def encrypted(*names: str) -> bytes:
     return bytes(data)
 
 
-NO_LIST = (
-    "expected a whole ZIP archive, found one without the list of its members at the end (File is not a zip file): "
-)
-THREE = ("a", TEXT), ("b", TEXT), ("c", TEXT)
+NO_LIST = "expected a whole ZIP archive, found one whose list at its end cannot be read (File is not a zip file): "
 NESTED = make_zip(("1", make_zip(("2", make_zip(("3", make_zip(("4", TEXT))))))), ("page", TEXT))
 DAMAGE = {
     "a broken member of a zip": (
@@ -386,7 +416,34 @@ DAMAGE = {
             ("!c", "ok", None),
         ],
     ),
-    "a cut zip": (make_zip(*THREE)[:-9], [("", "unreadable", f"{NO_LIST}it is cut or broken; get it again")]),
+    **{
+        f"a {name} cut in its {where}": (
+            data[:size],
+            [
+                ("!a", "ok", None),
+                ("!b", "ok", None),
+                *[("!c", "ok", None)] * (where == "list"),
+                (
+                    "",
+                    "unreadable",
+                    f"{NO_LIST}it is cut or broken; {2 + (where == 'list')} files that stand before the damage "
+                    "were read; get it again",
+                ),
+            ],
+        )
+        for name, data in (("zip", make_zip(*THREE)), ("stored zip", stored(*THREE)), ("piped zip", piped(*THREE)))
+        for where, size in (("list", len(data) - 9), ("third file", data.rindex(b"PK\x03\x04") + 100))
+    },
+    "nothing of a zip": (
+        b"PK\x03\x04" + bytes(1000),
+        [
+            (
+                "",
+                "unreadable",
+                f"{NO_LIST}it is cut or broken; 0 files that stand before the damage were read; get it again",
+            )
+        ],
+    ),
     "an encrypted zip": (
         encrypted("a", "b", "c"),
         [
@@ -623,6 +680,32 @@ def test_a_large_member_is_one_outcome(tmp_path: Path) -> None:
             ("!b", "too_large", "expected at most 33,554,432 bytes, found more"),
             ("!c", "ok", None),
         ]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_in_a_zip_takes_little_memory(compression: int, tmp_path: Path) -> None:
+    path = write(tmp_path, make_zip(("a", bytes(200_000_000)), ("b", TEXT), compression=compression))
+    tracemalloc.start()
+    sizes = [len(page.body) for page in read_pages(path) if isinstance(page, Page)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sizes == [MAX_BYTES + 1, len(TEXT)]
+    assert most < 130_000_000
+
+
+def test_a_bomb_of_blank_lines_in_a_zip_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zips, "FREE_BYTES", 1_000_000)
+    rows = make_lines({"text": PAGE}) + b"\n" * 5_000_000
+    found = outcomes(tmp_path, read(tmp_path, make_zip(("a.jsonl", rows), ("b", TEXT), compression=zipfile.ZIP_BZIP2)))
+    assert found == [
+        ("!a.jsonl!1", "ok", None),
+        (
+            "!a.jsonl",
+            "too_large",
+            "the file in the ZIP archive is no file of pages: it unpacks to more than 1,000 times its size",
+        ),
+        ("!b", "ok", None),
+    ]
 
 
 def test_a_long_line_is_one_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,7 +229,7 @@ def test_a_file_too_large_for_a_page_is_named_where_it_is_something_else(tmp_pat
     packed, text = trialscrape.parse_files([tmp_path])
     assert (packed.outcome, packed.message) == (
         "unreadable",
-        "expected a whole ZIP archive, found one without the list of its members at the end (File is not a zip file): "
-        "it is cut or broken; get it again",
+        "expected a whole ZIP archive, found one whose list at its end cannot be read (File is not a zip file): "
+        "it is cut or broken; 0 files that stand before the damage were read; get it again",
     )
     assert (text.outcome, text.message) == ("too_large", "expected at most 33,554,432 bytes, found more")

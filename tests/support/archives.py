@@ -6,9 +6,11 @@ import importlib
 import io
 import json
 import lzma
+import struct
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +34,17 @@ def make_zip(*files: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
         for name, data in files:
             archive.writestr(name, data)
     return stream.getvalue()
+
+
+def make_zstd_zip(name: str, data: bytes) -> bytes:
+    """Write a ZIP archive with one file in Zstandard, method 93, which older versions of Python do not know."""
+    packed = PACKERS["zst"](data)
+    stored = bytearray(make_zip((name, packed), compression=zipfile.ZIP_STORED))
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        fields = struct.pack("<H4xLLL", 93, zlib.crc32(data), len(packed), len(data))
+        start = stored.index(mark) + place
+        stored[start : start + len(fields)] = fields
+    return bytes(stored)
 
 
 def make_tar(*files: tuple[str, bytes], kind: int = tarfile.PAX_FORMAT) -> bytes:
