@@ -17,6 +17,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import trialscrape
 from support.archives import (
@@ -178,6 +180,14 @@ def test_links_and_devices_are_skipped_and_counted(tmp_path: Path) -> None:
     selection = Selection()
     (page,) = read_pages(write(tmp_path, stream.getvalue()), selection)
     assert (page.file, selection.left_out) == (f"{tmp_path}/file!page", {"skipped": 4})
+
+
+def test_a_member_may_have_no_name(tmp_path: Path) -> None:
+    data = bytearray(make_zip(("a", TEXT)))
+    for mark, place in ((b"PK\x01\x02", 28), (b"PK\x03\x04", 26)):  # the name becomes an extra field, which is short
+        start = data.index(mark) + place
+        data[start : start + 4] = b"\0\0\1\0"
+    assert [name for name, _, _ in outcomes(tmp_path, read(tmp_path, bytes(data)))] == ["!"]
 
 
 def test_names_may_be_any(tmp_path: Path) -> None:
@@ -752,6 +762,25 @@ def test_a_bug_costs_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tars._Stream, "check_end", lambda _: 1 / 0)  # noqa: SLF001  a bug may be anywhere
     found = [(name, outcome) for name, outcome, _ in outcomes(tmp_path, read(tmp_path, make_tar(("a", TEXT))))]
     assert found == [("!a", "ok"), ("", "internal_error")]
+
+
+HURT = [make(TEXT) for make, _ in (FILES | ROWS).values()]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(HURT),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=40)), min_size=1, max_size=4),
+)
+def test_any_damage_gives_pages_and_our_own_errors(
+    tmp_path: Path, data: bytes, places: list[tuple[float, int, bytes]]
+) -> None:
+    for share, length, piece in places:
+        start = int(share * len(data))
+        data = data[:start] + piece + data[start + length :]
+    found = list(read_pages(write(tmp_path, data)))
+    assert found
+    assert not [item for item in found if isinstance(item, PageResult) and item.outcome == "internal_error"]
 
 
 @pytest.mark.parametrize(("make", "name"), (FILES | ROWS).values(), ids=(FILES | ROWS).keys())

@@ -68,7 +68,7 @@ def read_zip(source: Source, selection: Selection) -> Iterator[Item]:
     encrypted: list[str] = []
     for info in infos:
         name = _read_name(info)
-        if info.is_dir() or (is_wacz and not name.startswith("archive/")):
+        if name.endswith("/") or (is_wacz and not name.startswith("archive/")):
             continue
         if is_skipped_member(name, names.__contains__):
             selection.left_out[SKIPPED] += 1
