@@ -43,8 +43,10 @@ def parse_pages(  # noqa: PLR0913  each is an option
 ) -> None:
     """Read saved study pages and write one record a page.
 
-    A file may be a page (text, HTML, .mhtml, .webarchive), an archive of pages (zip, tar, WARC, WET, WACZ), a dump with
-    a page a row (JSON lines, Parquet), or a store, and compressed with gzip, bzip2, xz or zstd: its first bytes tell.
+    A file may be a page (text, HTML, .mhtml, .webarchive), an archive of pages
+    (zip, tar, WARC, WET, WACZ), a dump with a page a row (JSON lines, Parquet),
+    or a store; each may be compressed with gzip, bzip2, xz or zstd. Its first
+    bytes tell, and what is in an archive is read in the same way.
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     """

@@ -98,8 +98,8 @@ def store_export(
     ] = None,
 ) -> None:
     """Write every kept version of every page as WARC, or as WACZ with the records of the latest ones."""
-    name = _choose_archive(path, format_)
     refuse_overwriting((path,), store)
+    name = _choose_archive(path, format_)
     with report_errors("the same command starts over"), Store.open(store, lock=False) as opened:
         if name == "wacz":
             pages = (replace(page, file=f"{ARCHIVE}!{page.file}") for page in list_pages(opened))
