@@ -3,9 +3,9 @@
 A new container is one file beside this one and one row. There are three kinds: what is compressed, what holds one page,
 and what holds many members, each of which may be a page or a container again:
 
-    file ──▶ Source ──first bytes──▶ a page, or the file of a browser ──▶ Page
-               ▲                     compressed ──unpack──▶ Source
-               └───────── Member ◀── an archive or a dump ──▶ Page, Failure
+    file ──▶ ByteStream ──first bytes──▶ a page, or the file of a browser ──▶ Page
+                 ▲                       compressed ──unpack──▶ ByteStream
+                 └─────────── Member ◀── an archive or a dump ──▶ Page, Failure
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from trialscrape.sources.members import (
     FIRST_BYTES,
     OTHER_SITES,
     SKIPPED,
+    ByteStream,
     Failure,
     Item,
     Member,
     Selection,
-    Source,
     explain_damage,
     unpack_source,
 )
@@ -64,7 +64,7 @@ class Container(NamedTuple):
     name: str
     advice: str
     page: Callable[[bytes], Page] | None
-    members: Callable[[Source, Selection], Iterator[Item]] | None
+    members: Callable[[ByteStream, Selection], Iterator[Item]] | None
     codec: Codec | None
 
 
@@ -74,7 +74,7 @@ def _row(  # noqa: PLR0913  a row has as many columns as the table
     advice: str = "",
     *,
     page: Callable[[bytes], Page] | None = None,
-    members: Callable[[Source, Selection], Iterator[Item]] | None = None,
+    members: Callable[[ByteStream, Selection], Iterator[Item]] | None = None,
     codec: Codec | None = None,
 ) -> Container:
     return Container(re.compile(first, re.IGNORECASE | re.DOTALL), name, advice, page, members, codec)
@@ -128,11 +128,11 @@ def find_inner_container(start: bytes) -> tuple[Container | None, tuple[Codec, .
     codecs: tuple[Codec, ...] = ()
     while (container := find_container(start)) and container.codec and len(codecs) < MAX_LAYERS:
         codecs = (*codecs, container.codec)
-        start = Source(unpack_source(Source(iter((start,))), container.codec).pieces()).peek()
+        start = ByteStream(unpack_source(ByteStream(iter((start,))), container.codec).pieces()).peek()
     return container, codecs
 
 
-def read_members(source: Source, file: str, selection: Selection, *, depth: int = 0) -> Iterator[Page | PageResult]:
+def read_members(source: ByteStream, file: str, selection: Selection, *, depth: int = 0) -> Iterator[Page | PageResult]:
     """Read a page, or what a container holds, and the containers in it.
 
     The body of a page may still have a container of its own around it: `unwrap` takes it out.
@@ -155,7 +155,7 @@ def read_members(source: Source, file: str, selection: Selection, *, depth: int 
         yield PageResult(file, Outcome.INTERNAL_ERROR, message)
 
 
-def _read_source(source: Source, file: str, selection: Selection, depth: int) -> Iterator[Page | PageResult]:
+def _read_source(source: ByteStream, file: str, selection: Selection, depth: int) -> Iterator[Page | PageResult]:
     """Read as `read_members` does; what goes wrong with the whole is raised after the members before it."""
     container, codecs = find_inner_container(source.peek())
     if container is None or container.members is None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import EXPECTED, MAX_BYTES, SAVE_AGAIN
-from trialscrape.sources.members import Failure, Item, Selection, Source
+from trialscrape.sources.members import ByteStream, Failure, Item, Selection
 
 TEXT_COLUMNS = ("text", "content", "html", "body", "raw_content")
 URL_COLUMNS = ("url", "uri", "warc_target_uri")
@@ -30,7 +30,7 @@ _TEXT_KEY = re.compile(rb'"(?:%b)"\s*:' % "|".join(TEXT_COLUMNS).encode())
 _NO_DUMP = f"{EXPECTED}; found JSON; {SAVE_AGAIN}"
 
 
-def read_json_lines(source: Source, selection: Selection) -> Iterator[Item]:
+def read_json_lines(source: ByteStream, selection: Selection) -> Iterator[Item]:
     """Read the pages of JSON lines; each is named by the number of its line.
 
     Raises:
@@ -62,7 +62,7 @@ def _refuse_other_json(
     raise NotAStudyPage(_explain_missing(row, selection.text_column, "JSON lines"))
 
 
-def _split_lines(source: Source) -> Iterator[tuple[int, bytes | None]]:
+def _split_lines(source: ByteStream) -> Iterator[tuple[int, bytes | None]]:
     """Split bytes into lines with their number from 1; None is a line that is too long."""
     parts: list[bytes] = []
     size, number = 0, 1
@@ -107,10 +107,10 @@ def _read_line(number: int, line: bytes | None, selection: Selection) -> Iterato
     if column is None:
         yield Failure(name, NotAStudyPage(_explain_missing(row, selection.text_column, "this line")))
     else:
-        yield _make_page(name, row[column], url, column)
+        yield _make_row_page(name, row[column], url, column)
 
 
-def _make_page(name: str, text: object, url: str | None, column: str) -> Item:
+def _make_row_page(name: str, text: object, url: str | None, column: str) -> Item:
     if isinstance(text, str):
         # Halves of surrogate pairs are written out: no UTF-8 text can hold them.
         return Page(text.encode("utf-8", "backslashreplace"), content_type=_UTF_8, url=url, file=name)
@@ -135,7 +135,7 @@ def _explain_missing(names: Iterable[str], wanted: str | None, place: str) -> st
     return f"expected {expected} in {place}, found {found or 'none'}; {advice}"
 
 
-def read_parquet(source: Source, selection: Selection) -> Iterator[Item]:
+def read_parquet(source: ByteStream, selection: Selection) -> Iterator[Item]:
     """Read the pages of a Parquet table; each is named by the number of its row, from 1.
 
     Raises:
@@ -170,7 +170,7 @@ def read_parquet(source: Source, selection: Selection) -> Iterator[Item]:
                 if not selection.accepts(page_url):
                     pass
                 elif body is None:
-                    yield _make_page(str(number), None, page_url, text)
+                    yield _make_row_page(str(number), None, page_url, text)
                 else:
                     yield Page(body, content_type=content_type, url=page_url, file=str(number))
         except Exception as error:  # noqa: BLE001  as above; the other groups may be whole

@@ -24,7 +24,7 @@ REVISITS = "revisits"
 SKIPPED = "skipped"
 
 
-class Source:
+class ByteStream:
     """The bytes of a file or of a member, from front to back; the first of them can be looked at before.
 
     Attributes:
@@ -136,9 +136,9 @@ class Source:
         return b""
 
 
-def read_file(stream: BinaryIO, *, start: bytes = b"", path: str | None = None) -> Source:
+def read_file(stream: BinaryIO, *, start: bytes = b"", path: str | None = None) -> ByteStream:
     """Make a source of an open file; with its path where it lies on the disk and can be read in any order."""
-    return Source(_read_stream(stream), start=start, file=stream if path else None, path=path)
+    return ByteStream(_read_stream(stream), start=start, file=stream if path else None, path=path)
 
 
 def _read_stream(stream: BinaryIO) -> Iterator[bytes]:
@@ -149,12 +149,12 @@ def _read_stream(stream: BinaryIO) -> Iterator[bytes]:
         raise Unreadable(f"cannot read the file: {(error.strerror or str(error)).lower()}") from error
 
 
-def unpack_source(source: Source, codec: Codec) -> Source:
+def unpack_source(source: ByteStream, codec: Codec) -> ByteStream:
     """Make a source of what is compressed in another."""
-    return Source(_translate_errors(lambda: unpack(source.pieces(), codec), codec))
+    return ByteStream(_translate_damage(lambda: unpack(source.pieces(), codec), codec))
 
 
-def _translate_errors(pieces: Callable[[], Iterator[bytes]], codec: Codec) -> Iterator[bytes]:
+def _translate_damage(pieces: Callable[[], Iterator[bytes]], codec: Codec) -> Iterator[bytes]:
     try:
         yield from pieces()
     except (BodyTooLarge, DamagedBody, IncompleteBody) as error:
@@ -175,7 +175,7 @@ class Member(NamedTuple):
     """A file in a container: its name there, and its bytes, which are read before the next member is."""
 
     name: str
-    source: Source
+    source: ByteStream
 
 
 class Failure(NamedTuple):

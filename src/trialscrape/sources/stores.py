@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from trialscrape.errors import StoreError, Unreadable
 from trialscrape.page import Page
-from trialscrape.sources.members import Item, Selection, Source
+from trialscrape.sources.members import ByteStream, Item, Selection
 from trialscrape.store.store import Store
 
 
-def read_store(source: Source, _: Selection) -> Iterator[Item]:
+def read_store(source: ByteStream, _: Selection) -> Iterator[Item]:
     """Read every page that a store keeps, in its latest version, with what the store knows of it.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from trialscrape.compression import PIECE
 from trialscrape.errors import NotAStudyPage, PageError, Unreadable
-from trialscrape.sources.members import SKIPPED, Failure, Item, Member, Selection, Source
+from trialscrape.sources.members import SKIPPED, ByteStream, Failure, Item, Member, Selection
 from trialscrape.sources.skipping import is_skipped_member
 
 MAX_HEAD = 1024 * 1024
@@ -14,7 +14,7 @@ MAX_HEAD = 1024 * 1024
 _NO_MORE = "nothing after it can be read"
 
 
-def read_tar(source: Source, selection: Selection) -> Iterator[Item]:
+def read_tar(source: ByteStream, selection: Selection) -> Iterator[Item]:
     """Read the files of a tar archive in their order. Links and devices are skipped.
 
     A file is known to be beside another one only where that one comes first.
@@ -34,7 +34,7 @@ def read_tar(source: Source, selection: Selection) -> Iterator[Item]:
         elif info.issparse():
             yield Failure(name, NotAStudyPage("expected a whole file in the tar archive, found a sparse one"))
         else:
-            yield Member(name, Source(stream.read_member(info.size)))
+            yield Member(name, ByteStream(stream.read_member(info.size)))
         if stream.is_cut:  # the outcome of that member says so
             return
     stream.check_end()
@@ -43,7 +43,7 @@ def read_tar(source: Source, selection: Selection) -> Iterator[Item]:
 class _Stream:
     """The bytes of an archive, as tarfile reads them; it only ever seeks forward."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteStream) -> None:
         self.is_cut = False
         self._source = source
         self._room = MAX_HEAD

@@ -33,9 +33,9 @@ from trialscrape.sources.members import (
     OTHER_SITES,
     REVISITS,
     SKIPPED,
+    ByteStream,
     Item,
     Selection,
-    Source,
     read_file,
     unpack_source,
 )
@@ -127,7 +127,7 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
 
 
 def read_warc(
-    source: Source, report: ImportReport, selection: Selection, *, kinds: Container[str] = _RESPONSES
+    source: ByteStream, report: ImportReport, selection: Selection, *, kinds: Container[str] = _RESPONSES
 ) -> Iterator[ArchivedPage]:
     """Read the study pages of a WARC file of any tool.
 
@@ -166,7 +166,7 @@ def read_warc(
         report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
 
 
-def read_archive(source: Source, selection: Selection) -> Iterator[Item]:
+def read_archive(source: ByteStream, selection: Selection) -> Iterator[Item]:
     """Read the study pages of a WARC file, each with its address; other records are no study pages.
 
     Records `response`, `resource` and `conversion` (of WET files) may be pages.

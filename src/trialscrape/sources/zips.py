@@ -14,7 +14,7 @@ from typing import BinaryIO
 from trialscrape.compression import BZIP2, FREE_BYTES, MAX_RATIO, PIECE, ZSTD, unpack
 from trialscrape.errors import BodyTooLarge, DamagedBody, NotAStudyPage, TooLarge, Unreadable
 from trialscrape.parsing.text import EXPECTED
-from trialscrape.sources.members import MAX_IN_MEMORY, SKIPPED, Item, Member, Selection, Source
+from trialscrape.sources.members import MAX_IN_MEMORY, SKIPPED, ByteStream, Item, Member, Selection
 from trialscrape.sources.skipping import is_skipped_member
 
 MAX_DIRECTORY = 32 * 1024 * 1024
@@ -39,7 +39,7 @@ _END_MARK, _END_64_MARK = b"PK\x05\x06", b"PK\x06\x06"
 _LONGEST_COMMENT = 65_535
 
 
-def read_zip(source: Source, selection: Selection) -> Iterator[Item]:
+def read_zip(source: ByteStream, selection: Selection) -> Iterator[Item]:
     """Read the files of a ZIP archive in the order of its list, or the WARC files of a WACZ.
 
     Raises:
@@ -75,7 +75,7 @@ def read_zip(source: Source, selection: Selection) -> Iterator[Item]:
         elif info.flag_bits & _ENCRYPTED:
             encrypted.append(name)
         else:
-            yield Member(name, Source(_read_member(archive, info)))
+            yield Member(name, ByteStream(_read_member(archive, info)))
     if damage:
         raise damage
     if encrypted:
