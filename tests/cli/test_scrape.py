@@ -420,6 +420,16 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     again = run("store", "import", "pages.warc.gz", "--store", "other.db")
     assert (again.returncode, again.stderr) == (0, "0 pages new, 3 known, 1 skipped: not a response\n")
     assert bare(run("parse", "other.db").stdout) == bare(records)
+    assert run("store", "export", "pages.wacz").stderr == "3 pages written to pages.wacz\n"
+    assert bare(run("parse", "pages.wacz", "pages.warc.gz").stdout) == bare(records + records)
+    other = run("parse", "pages.wacz", "--host", "example.org")
+    assert (other.returncode, other.stderr.splitlines()) == (
+        1,
+        [
+            "0 pages, 0 ok, 0 failed, 0 warnings, 0 unparsed lines, 3 of other sites",
+            "found no page of example.org; name another host with --host, or all with --host '*'",
+        ],
+    )
     assert run.replica.requests == []
     # The imported pages need not be fetched: the registry says only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,12 +14,25 @@ from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownForma
 from trialscrape.exports import formats
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
+from trialscrape.sources.members import Selection
 
 Paths = Annotated[
     list[str],
-    typer.Argument(
-        metavar="PATH…", help="Saved pages: files, folders (recursively), or - for stdin.", show_default=False
+    typer.Argument(metavar="PATH…", help="Files, folders (recursively), or - for stdin.", show_default=False),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host", metavar="NAME", help="Read pages of this host from archives and dumps; default is the site, * is all."
     ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", metavar="NAME", help="Column of a dump with the pages; default is a known name."),
+]
+UrlColumn = Annotated[
+    str | None,
+    typer.Option("--url-column", metavar="NAME", help="Column of a dump with their addresses, likewise."),
 ]
 
 
@@ -72,6 +86,13 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
         if path != STDIN and Path(path).resolve() in outputs:
             usage_error(f"cannot write {path}: this command reads it")
     return Files(paths, written=outputs)
+
+
+def make_selection(host: str | None, text_column: str | None, url_column: str | None) -> Selection:
+    """Make the selection of the options; the default host is that of the site in the settings."""
+    settings = make_settings()
+    site = urlsplit(settings.site).hostname or ""
+    return Selection(host or site, settings.study_path, text_column, url_column)
 
 
 DEFAULT_STORE = Path("trialscrape.db")

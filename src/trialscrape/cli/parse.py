@@ -12,13 +12,26 @@ from typing import Annotated, Literal
 import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
-from trialscrape.cli.options import FormatName, Jobs, Output, Paths, check_output, find_files, require_format
+from trialscrape.cli.options import (
+    FormatName,
+    Host,
+    Jobs,
+    Output,
+    Paths,
+    TextColumn,
+    UrlColumn,
+    check_output,
+    find_files,
+    make_selection,
+    require_format,
+)
 from trialscrape.engines import map_pages
 from trialscrape.exports.files import atomic_write, make_folder
 from trialscrape.exports.formats import name_outcomes
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.shards import Shard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
+from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
 Engine = Literal["here", "ray"]
 _MOST_SHOWN = 20
@@ -29,6 +42,9 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     *,
     output: Output = None,
     format_: FormatName = None,
+    host: Host = None,
+    text_column: TextColumn = None,
+    url_column: UrlColumn = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
     jobs: Jobs = None,
@@ -40,13 +56,26 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
 ) -> None:
     """Read saved study pages and write one record a page.
 
+    A file may be a page (text, HTML, .mhtml, .webarchive), an archive of pages
+    (zip, tar, WARC, WET, WACZ), a dump with a page a row (JSON lines, Parquet),
+    or a store; each may be compressed with gzip, bzip2, xz or zstd. Its first
+    bytes tell, and what is in an archive is read in the same way.
+
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     With --engine ray, the folder of -o gets records and outcomes by the shard, and manifest.json.
     """
+    selection = make_selection(host, text_column, url_column)
     if engine == "ray":
         folder = _require_folder(output)
         require_format(None, format_)
-        plan = partial(plan_shards, folder=folder.resolve(), format_name=format_ or "jsonl", strict=strict, spans=spans)
+        plan = partial(
+            plan_shards,
+            folder=folder.resolve(),
+            format_name=format_ or "jsonl",
+            selection=selection,
+            strict=strict,
+            spans=spans,
+        )
         _parse_on_ray(plan, find_files(paths), folder, ray_address)
         return
     if ray_address:
@@ -62,15 +91,20 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
         write = stack.enter_context(chosen.open(output))
         bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
         tracked = bar.track(files, description="pages")
-        for page in chain.from_iterable(map_pages(format_pages, tracked, jobs=jobs, strict=strict, spans=spans)):
+        for page in chain.from_iterable(
+            map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
+        ):
             _count_page(tally, page)
             if page.record:
                 write(page.record)
             if rows:
                 rows.write(page.row + b"\n")
-    tally["skipped"] = files.skipped
+    tally.update(selection.left_out)
+    tally[SKIPPED] += files.skipped
     _summarize(tally, output)
-    if tally["failed"]:
+    if not tally["pages"]:
+        echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
+    if tally["failed"] or not tally["pages"]:
         raise typer.Exit(1)
 
 
@@ -123,5 +157,6 @@ def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > _MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - _MOST_SHOWN:,} more that failed")
     always = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in (*always, "skipped") if name in always or tally[name])
+    names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
+    counts = ", ".join(f"{tally[name]:,} {name}" for name in names)
     echo_error(f"{counts}; records in {output}" if output else counts)

@@ -1,34 +1,26 @@
 """Paths, folders, stores and stdin to the bytes of pages."""
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from heapq import merge
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from trialscrape.errors import Unreadable
+from trialscrape.errors import PageError, Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import MAX_BYTES, UTF_16_OR_32, PageText, decode
-from trialscrape.sources.containers import FIRST_BYTES, find_file_container, unwrap
+from trialscrape.results import PageResult, make_failure
+from trialscrape.sources.containers import find_container, find_inner_container, read_members, unwrap
+from trialscrape.sources.members import FIRST_BYTES, Selection, read_file
+from trialscrape.sources.skipping import is_own_output, is_skipped_file, is_skipped_folder, may_be_own_output
 
 STDIN = "-"
 
 
-# Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
-_FILES_OF_A_PAGE = re.compile(
-    r"(.+)[._-](?:files?|Dateien|fichiers|bestanden|archivos|arquivos|ficheiros|filer|tiedostot|pliki|soubory|elemei"
-    r"|dosyalar|datoteke|fitxers|failid|fails|bylos|fajlovi|fitxategiak)",
-    re.IGNORECASE,
-)
-_NO_PAGES = re.compile(r"\..*|(?:eh)?thumbs\.db|desktop\.ini|.*\.(?:lock|part|crdownload)", re.IGNORECASE)
-_BESIDE_A_STORE = re.compile(r"(.+)-(?:wal|shm|journal)")
-_OWN_OUTPUT = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
 _FIRST_BYTES = 8192
 
 
@@ -80,12 +72,17 @@ class Files:
             for name in files:
                 if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
                     continue
-                if _is_skipped_file(f"{folder}/{name}"):
+                path = f"{folder}/{name}"
+                if is_skipped_file(path, _is_file) or (may_be_own_output(name) and _is_own_output(Path(path))):
                     self.skipped += 1
                     continue
                 empty = False
-                yield f"{folder}/{name}"
-            kept = [path for name in folders if not _is_skipped_folder(Path(path := f"{folder}/{name}"))]
+                yield path
+            kept = [
+                path
+                for name in folders
+                if not (is_skipped_folder(path := f"{folder}/{name}", _is_file) or Path(path).is_symlink())
+            ]
             self.skipped += len(folders) - len(kept)
             waiting.extend(reversed(kept))
         if empty:
@@ -128,23 +125,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _is_skipped_folder(path: Path) -> bool:
-    page = _FILES_OF_A_PAGE.fullmatch(path.name)
-    return (
-        path.name.startswith(".")
-        or path.is_symlink()
-        or bool(page and any(path.with_name(page[1] + end).is_file() for end in (".html", ".htm", ".xhtml")))
-    )
-
-
-def _is_skipped_file(file: str) -> bool:
-    name = file.rpartition("/")[2]
-    store = _BESIDE_A_STORE.fullmatch(file)
-    return (
-        bool(_NO_PAGES.fullmatch(name))
-        or bool(store and Path(store[1]).is_file())
-        or (name.endswith((".jsonl", ".json")) and _is_own_output(Path(file)))
-    )
+def _is_file(path: str) -> bool:
+    return Path(path).is_file()
 
 
 def _is_own_output(path: Path) -> bool:
@@ -152,7 +134,7 @@ def _is_own_output(path: Path) -> bool:
         if not path.is_file():  # opening a pipe would wait for its writer
             return False
         with path.open("rb") as stream:
-            return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
+            return is_own_output(stream.read(_FIRST_BYTES))
     except OSError:
         return False
 
@@ -169,31 +151,39 @@ def measure_file(file: str) -> int | None:
         if not stat.S_ISREG(status.st_mode):
             return 0
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123  as above
-            container = find_file_container(stream.read(FIRST_BYTES))
-    except (OSError, ValueError):
+            start = stream.read(FIRST_BYTES)
+        container, _ = find_inner_container(start) if find_container(start) else (None, ())
+    except (OSError, ValueError, PageError):
         return 0
-    return None if container and container.pages else status.st_size
+    return None if container and container.members else status.st_size
 
 
-def read_pages(file: str) -> Iterator[Page]:
+def read_pages(file: str, selection: Selection | None = None) -> Iterator[Page | PageResult]:
     """Read the page of a file, or of stdin for `-`; or every page of a container that has many.
 
     The body of a page may still have a container of its own around it: `containers.unwrap` takes it out.
 
-    Raises:
-        Unreadable: It is missing, no file, or cannot be read.
+    Args:
+        file: Its path as given.
+        selection: What is wanted of dumps and archives of other sites, and a count of what is left out; by default, all
+            sites are read.
+
+    Yields:
+        The pages in their order, and a result without a record for what cannot be read: the file, or a member of it.
     """
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
-    with _open(file) as stream:
-        data = stream.read(FIRST_BYTES)
-        container = find_file_container(data) if file != STDIN else None
-        if container is None or container.pages is None:
-            # One byte more than a page may have: by its first bytes it may be more than too large.
-            yield Page(data + stream.read(MAX_BYTES + 1 - len(data)), file=name)
-            return
-    for page in container.pages(file):
-        yield replace(page, file=f"{name}!{page.file}")
+    try:
+        with _open(file) as stream:
+            start = stream.read(FIRST_BYTES)
+            if find_container(start) is None:
+                # One byte more than a page may have: by its first bytes it may be more than too large.
+                yield Page(start + stream.read(MAX_BYTES + 1 - len(start)), file=name)
+                return
+            source = read_file(stream, start=start, path=None if file == STDIN else file)
+            yield from read_members(source, name, selection or Selection())
+    except PageError as error:
+        yield make_failure(name, error)
 
 
 def read_text(file: str) -> PageText:
@@ -205,7 +195,7 @@ def read_text(file: str) -> PageText:
     """
     with _open(file) as stream:
         data = stream.read(MAX_BYTES + 1)
-    container = find_file_container(data)
+    container, _ = find_inner_container(data)
     if container:
         raise Unreadable(f"expected a text, found {container.name}")
     body = unwrap(Page(data)).body
