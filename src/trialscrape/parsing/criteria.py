@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from trialscrape.parsing.subheadings import Side, Subheading, introduces, read_subheading
+from trialscrape.parsing.subheadings import LONGEST_INTRODUCTION, Side, Subheading, introduces, read_subheading
 from trialscrape.records import Criterion
 
 MAX_DEPTH = 40
@@ -72,6 +72,7 @@ def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
     roots: dict[Side | None, _Node] = {root: _make_node("", None) for root in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
+    above = last  # the node before it, where both stand at column 0
     too_deep = None
     for line in _split_items(lines):
         switched, alone = sides.read(line)
@@ -86,8 +87,13 @@ def parse_criteria(lines: Iterable[str], side: Side | None) -> ParsedCriteria:
         if len(path) > MAX_DEPTH:
             too_deep = line.at if too_deep is None else too_deep
             del path[MAX_DEPTH:]
+        if path[-1][1] is last and _mark_heading(last):
+            _mark_heading(above, most=0)
+        above = last if line.indent == _COLUMN_0 and last["marker"] is None else roots[side]
         last = _make_node(line.text, line.marker, "heading" if alone else "criterion")
-        _add_child(path[-1][1], last)
+        if alone:
+            _mark_heading(above, most=0)
+        path[-1][1]["children"].append(last)
         if line.indent > _COLUMN_0 or line.text.endswith(":"):
             path.append((line.indent, last))
     _finish(last, more)
@@ -115,10 +121,11 @@ def _make_node(text: str, marker: str | None, kind: str = "criterion") -> _Node:
     return {"kind": kind, "text": text, "marker": marker, "children": []}
 
 
-def _add_child(parent: _Node, child: _Node) -> None:
-    if not parent["children"] and introduces(parent["text"]):
-        parent["kind"] = "heading"
-    parent["children"].append(child)
+def _mark_heading(node: _Node, most: int = LONGEST_INTRODUCTION) -> bool:
+    """Mark a node as a heading where it only introduces what follows; say whether it is one now."""
+    if not node["children"] and introduces(node["text"], most):
+        node["kind"] = "heading"
+    return bool(node["kind"] == "heading")
 
 
 def _finish(node: _Node, more: list[str]) -> None:

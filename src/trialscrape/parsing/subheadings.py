@@ -104,7 +104,7 @@ _STATEMENT = _split_words("are be been had has have is that was were which who")
 _OPEN = _split_words("at by for from in of on to")
 _ANNOUNCING = _split_words("apply applies below following follows")
 _LONGEST_LABEL = 8  # words
-_LONGEST_INTRODUCTION = 3  # words
+LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
 
 
@@ -201,11 +201,12 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
     return None
 
 
-def introduces(text: str) -> bool:
+def introduces(text: str, most: int = LONGEST_INTRODUCTION) -> bool:
     """Return whether a line over a list only leads it in, so that no requirement is lost with it.
 
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
-    (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
+    (`Adequate organ function:`), or as many as `most`. A number, a comparison, a denial or a second clause says more
+    than that.
     """
     if not text.endswith(":") or _SECOND_CLAUSE.search(text, 0, len(text) - 1):
         return False
@@ -215,7 +216,7 @@ def introduces(text: str) -> bool:
         return True
     joined = not _CLAUSE.isdisjoint(words)
     stated = words[-1] not in _OPEN and not _STATEMENT.isdisjoint(words[: other[-1]])
-    return len(other) <= _LONGEST_INTRODUCTION and not joined and not stated and not _SAYS_MORE.search(text)
+    return len(other) <= most and not joined and not stated and not _SAYS_MORE.search(text)
 
 
 def _is_known(words: Sequence[str], place: int, vocabulary: Collection[str]) -> bool:
