@@ -8,6 +8,7 @@ the record. A wrong value without a warning is a defect: the first ones are prin
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +21,16 @@ from typing import Any, NamedTuple
 import trialscrape
 from bench.studies import make_study
 from bench.truth import expect_record
+from trialscrape.errors import NotAStudyPage
 from trialscrape.records import Trial
-from trialscrape.testing.pages import Display, RegistryStudy, write_html, write_text
+from trialscrape.testing.pages import (
+    Display,
+    RegistryStudy,
+    write_html,
+    write_stripped_text,
+    write_text,
+    write_wordless_text,
+)
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = ROOT.parent / "shared" / "registry"
@@ -31,9 +40,16 @@ SIDES = ("eligibility.inclusion", "eligibility.exclusion", "eligibility.unassign
 WHOLE_PAGE = {"cut_page", "guessed_charset", "stripped_page", "undecodable_bytes"}
 """Warnings that say of every field that it may be wrong."""
 
+MARKER = re.compile(r" *(?:(?:•|[0-9]+\.) )?")
 PROSE = {"brief_summary", "detailed_description"}
 WRITERS: Mapping[str, Callable[[RegistryStudy, Display], str]] = {"text": write_text, "HTML": write_html}
-"""The forms of a page."""
+"""The forms of a whole page."""
+
+PARTS: Mapping[str, Callable[[RegistryStudy, Display], str]] = {
+    "stripped text": write_stripped_text,
+    "text without lines of a single word": write_wordless_text,
+}
+"""The forms that have lost a part of the page: what is still in the record must be right."""
 
 
 class Failure(NamedTuple):
@@ -96,6 +112,48 @@ def score_page(study: RegistryStudy, display: Display, form: str) -> Score:
     return score
 
 
+def score_part(study: RegistryStudy, display: Display, form: str) -> Score:
+    """Write a page that has lost a part, read it, and compare what the record still has with the registry.
+
+    One that has lost so much that it is refused as no study page does not count.
+    """
+    try:
+        trial = trialscrape.parse(PARTS[form](study, display))
+    except NotAStudyPage:
+        return Score()
+    expected, found = expect_record(study, display), flatten(trial)
+    nct_id = study["protocolSection"]["identificationModule"]["nctId"]
+    # Whether a page has one section for both sides is no value of the study.
+    kept = [field for field, value in found.items() if value not in (None, []) and field != "eligibility.combined"]
+    fields = [field for field in kept if field not in SIDES]
+    failures = [
+        Failure(nct_id, field, expected[field], found[field], is_warned(trial, field))
+        for field in fields
+        if not is_part(found[field], expected[field])
+    ]
+    score = Score(1, (len(fields) - len(failures), len(fields)), (0, 0), int(bool(trial.warnings)), tuple(failures))
+    texts = {side: {line for row in walk(expected[side]) for line in row[1].split("\n")} for side in SIDES}
+    texts["eligibility.unassigned"] = set().union(*texts.values())  # a side that cannot be known is no wrong one
+    for side in SIDES:
+        rows = list(walk(found[side]))
+        wrong = [row for row in rows if not texts[side].issuperset(row[1].split("\n"))]
+        failures = [Failure(nct_id, side, None, row, is_warned(trial, side)) for row in wrong]
+        score = score.add(Score(criteria=(len(rows) - len(wrong), len(rows)), failures=tuple(failures)))
+    return score
+
+
+def is_part(found: Any, expected: Any) -> bool:  # noqa: ANN401  it is JSON
+    """Return whether a value is the expected one, some of its lines with or without markers, or some of its items."""
+    if isinstance(found, str) and isinstance(expected, str):
+        return {drop_marker(line) for line in found.split("\n")} <= {drop_marker(line) for line in expected.split("\n")}
+    return all(item in expected for item in found) if isinstance(found, list) else bool(found == expected)
+
+
+def drop_marker(line: str) -> str:
+    """Return a line of prose without indent and marker."""
+    return MARKER.sub("", line)
+
+
 def score_criteria(nct_id: str, side: str, expected: list[Any], found: list[Any], *, warned: bool) -> Score:
     """Compare the criteria of a side: text, kind, marker, and what each is nested under, all in their order."""
     first, second = list(walk(expected)), list(walk(found))
@@ -128,7 +186,7 @@ def flatten(trial: Trial) -> dict[str, Any]:
 
 
 def select(field: str, value: Any, form: str) -> Any:  # noqa: ANN401  it is JSON
-    """Return what of a value counts: blank lines within prose are the extractor's where the page is HTML."""
+    """Return what of a value counts: where the page is HTML, the blank lines within prose are the extractor's."""
     if field in PROSE and value is not None and form == "HTML":
         return [line for line in value.split("\n") if line]
     return value
@@ -148,10 +206,12 @@ def read_registry(folder: Path) -> list[tuple[RegistryStudy, Display]]:
 
 def score_studies(studies: Iterable[tuple[RegistryStudy, Display]]) -> dict[str, Score]:
     """Score the pages of studies, by form."""
-    scores = dict.fromkeys(WRITERS, Score())
+    scores = dict.fromkeys([*WRITERS, *PARTS], Score())
     for study, display in studies:
         for form in WRITERS:
             scores[form] = scores[form].add(score_page(study, display, form))
+        for form in PARTS:
+            scores[form] = scores[form].add(score_part(study, display, form))
     return scores
 
 
@@ -166,7 +226,7 @@ def measure(registry: Path | None, studies: int, seed: int) -> dict[str, Score]:
     if registry:
         scores |= {f"registry, {form}": score for form, score in score_studies(read_registry(registry)).items()}
     tasks = [range(start, min(start + CHUNK, studies)) for start in range(0, studies, CHUNK)]
-    generated = dict.fromkeys(WRITERS, Score())
+    generated = dict.fromkeys([*WRITERS, *PARTS], Score())
     with ProcessPoolExecutor() as pool:
         for part in pool.map(partial(score_generated, seed=seed), tasks):
             generated = {form: generated[form].add(score) for form, score in part.items()}

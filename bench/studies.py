@@ -26,6 +26,7 @@ TITLES = (
     "Étude de la mélatonine chez les hérissons – phase pilote",
     "Does the [Blue] Lamp Help?",
     "Treatment",
+    "Conditions",
     "Effect of 2,4-D on Mosses, 250 µg/m² (Moss-Cohort of the North) in Winter",
     "Trial of Device That Is Not Approved or Cleared by the U.S. FDA",
     "Tea & Biscuits < 5 g for Night Shifts",
@@ -98,6 +99,8 @@ PROSE = (
     "Ein Uhu heult – laut & lang – um 3 °C.",
     "Drug: none",
     "e.g. moss",
+    "١٢ participants in ٢ patient groups",
+    "Cafe\u0301 and\x85tea, 5\x1fmg\u200b",
 )
 HEADINGS_IN_PROSE = ("Inclusion criteria", "Enrollment", "Sex", "Treatments", "Masking", "Exclusion criteria", "Ages")
 CRITERIA = (
@@ -120,6 +123,9 @@ CRITERIA = (
     "[Moss 2004] score of 3_4",
     "Über 3 m – at night\xa0only",
     "Able to walk",
+    "Pulse\x85of 60\x1fto 80",
+    "Cafe\u0301 au lait spots",
+    "١٨ years or older",
     "Pain " + "and more pain " * 30,
 )
 STATEMENTS = (
@@ -129,7 +135,19 @@ STATEMENTS = (
     "Heart failure",
 )
 GROUPS = ("Any of the following:", "HEALTHY SUBJECTS:", "Patients must have:")
-ARM_NAMES = ("Lamp", "Controls", "A", "b", "1", "Cohort 2: late starters", "usual care", "Part B (fasted)", "Masking")
+ARM_NAMES = (
+    "Lamp",
+    "Controls",
+    "A",
+    "b",
+    "1",
+    "Cohort 2: late starters",
+    "usual care",
+    "Part B (fasted)",
+    "Masking",
+    "Sex",
+    "Other",
+)
 ARM_TEXTS = (
     "One lamp each night.",
     "Treatment: twice a day",
@@ -362,11 +380,14 @@ def _make_list(random: Random) -> str:
 
 
 def _make_criteria(random: Random) -> str:
-    form = random.choice(["two", "two", "two", "combined", "combined", "bullets", "one", "none", "swapped"])
+    forms = ["two"] * 3 + ["combined"] * 2 + ["bullets", "one", "none", "swapped", "mixed"]
+    form = random.choice(forms)
     if form == "two":
         return "\n\n".join(["Inclusion Criteria:", _make_side(random), "Exclusion Criteria:", _make_side(random)])
     if form == "none":
         return _make_side(random)
+    if form == "mixed":
+        return "Inclusion Criteria: - Able to walk - Owner of a lamp Exclusion Criteria: - Fever"
     inclusion, exclusion = random.choice(SIDES["inclusion"][1:]), random.choice(SIDES["exclusion"][1:])
     if form == "one":
         return "\n\n".join([random.choice([inclusion, exclusion]), _make_side(random)])

@@ -93,10 +93,7 @@ def expect_record(study: RegistryStudy, display: Display | None = None) -> dict[
         "interventions": [_make_treatment(code, name) for code, name in pages.list_treatments(study)],
         "study_type": _make_term(labels.STUDY_TYPES, _get_type(study)),
         "funder_types": [_make_term(labels.FUNDERS, code) for code in pages.list_funders(study, display)],
-        "identifiers": [
-            {"value": value, "type": _make_term(labels.IDENTIFIERS, code) if code else None}
-            for value, code in pages.list_identifiers(study, display)
-        ],
+        "identifiers": [_make_identifier(*row) for row in pages.list_identifiers(study, display)],
         "brief_summary": _expect_prose(study, "briefSummary"),
         "detailed_description": _expect_prose(study, "detailedDescription"),
         "enrollment": _expect_enrollment(study),
@@ -136,6 +133,13 @@ def _make_term(table: Mapping[str, str], code: str | None) -> dict[str, str | No
 
 def _make_treatment(code: str, name: str) -> dict[str, Any]:
     return {"type": _make_term(labels.TREATMENTS, code), "name": name}
+
+
+def _make_identifier(value: str, code: str | None) -> dict[str, Any]:
+    """Return an identifier; a last bracket that is no known type belongs to its value."""
+    if code and code not in labels.IDENTIFIERS:
+        return {"value": f"{value} ({pages.print_label(labels.IDENTIFIERS, code)})", "type": None}
+    return {"value": value, "type": _make_term(labels.IDENTIFIERS, code)}
 
 
 def _expect_status(study: RegistryStudy, display: Display) -> dict[str, str | None] | None:

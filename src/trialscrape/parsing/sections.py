@@ -124,6 +124,7 @@ class Layout:
 
 
 _BOTH_SIDES = 2
+_UNMISTAKABLE = 16  # the weight of a heading that no other site has: more than any gap in the order
 _ENOUGH = 4  # headings in order that make a study page without its first two
 _ENOUGH_OF_THE_SITE = 3  # likewise, where one of them is a heading that only this site has
 
@@ -225,6 +226,8 @@ def _weigh(
     section = by_line[index]
     if section is None:
         return 0
+    if section.of_the_site:
+        return 0 if open_sides == 0 else _UNMISTAKABLE
     kind = section.kind
     sides = 1 if open_sides is None else open_sides
     stands_alone = open_sides in {None, _BOTH_SIDES} or section.tight
