@@ -266,7 +266,7 @@ def main() -> None:
     if not options.registry:
         print(f"{REGISTRY} is not there: without real studies. Name a folder of NCT*.json files with --registry.\n")
     print_table(scores)
-    # The table of the readers of criteria beside this package goes here.
+    # The table of other readers of criteria, on the same texts, goes here: `bench.criteria.compare()`.
     silent = [failure for score in scores.values() for failure in score.silent]
     failures = [failure for score in scores.values() for failure in score.failures] if options.warned else silent
     print_failures(failures, SHOWN)
