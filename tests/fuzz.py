@@ -5,7 +5,7 @@ only the one that `--target` names, they are made from `fixtures/` and from inve
 record or a page error. The record accounts for every line that is not blank, is the same the second time, and reads its
 own JSON back.
 
-The input at hand is in `output/fuzz-input.bin`. The first that fails stays there, with exit code 1, and so does one
+The input at hand is in `--file`. The first that fails stays there, with exit code 1, and so does one
 that takes longer than `--timeout`, for which the traceback is printed: even where a library in C hangs.
 """
 
@@ -35,7 +35,6 @@ sys.path.append(str(ROOT))  # for `bench`, where the studies are invented
 
 from bench.studies import make_study  # noqa: E402
 
-INPUT = ROOT / "output" / "fuzz-input.bin"
 FILES = [path.read_bytes() for folder in ("pages", "bad") for path in sorted((ROOT / "fixtures" / folder).iterdir())]
 STUDIES = [make_study(number) for number in range(60)]
 CORPUS = [*FILES, *(write(*study).encode() for study in STUDIES for write in (write_text, write_html))]
@@ -164,7 +163,7 @@ def fuzz(options: argparse.Namespace) -> Counter[tuple[str, str]]:
     outcomes: Counter[tuple[str, str]] = Counter()
     names = cycle([options.target] if options.target else TARGETS)
     end = time.monotonic() + options.seconds if options.seconds else float("inf")
-    file = os.open(INPUT, os.O_RDWR | os.O_CREAT)
+    file = os.open(options.file, os.O_RDWR | os.O_CREAT)
     for number, name in zip(count(1), names, strict=False):
         if number > (options.inputs or number) or time.monotonic() > end:
             break
@@ -175,10 +174,10 @@ def fuzz(options: argparse.Namespace) -> Counter[tuple[str, str]]:
         try:
             outcomes[name, TARGETS[name].judge(data)] += 1
         except Exception as error:  # noqa: BLE001  any error is a finding
-            sys.exit(f"seed {options.seed}, input {number:,}, {name}: {error!r}; the input is in {INPUT}")
+            sys.exit(f"seed {options.seed}, input {number:,}, {name}: {error!r}; the input is in {options.file}")
         faulthandler.cancel_dump_traceback_later()
     os.close(file)
-    INPUT.unlink()
+    options.file.unlink()
     return outcomes
 
 
@@ -189,6 +188,7 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, help="stop after so many inputs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", choices=TARGETS, help="only this kind of input")
+    parser.add_argument("--file", type=Path, default=ROOT / "output" / "fuzz-input.bin", help="where to keep the input")
     parser.add_argument("--timeout", type=float, default=20, help="seconds that an input may take")
     options = parser.parse_args()
     if not options.inputs and not options.seconds:
