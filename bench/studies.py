@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, TypeVar
 
-from bench.truth import LEADS, SIDES
+from bench.truth import INLINE, LEADS, SIDES
 from trialscrape.testing import labels
 from trialscrape.testing.pages import Display
 
@@ -123,6 +123,7 @@ CRITERIA = (
     "[Moss 2004] score of 3_4",
     "Über 3 m – at night\xa0only",
     "Able to walk",
+    "i. Owners of lamps; ii. friends of owls; iii. neither",
     "Pulse\x85of 60\x1fto 80",
     "Cafe\u0301 au lait spots",
     "١٨ years or older",
@@ -245,7 +246,7 @@ def _make_names(random: Random, number: int, *, is_plain: bool) -> dict[str, Any
     names: dict[str, Any] = {"nctId": nct_id, "briefTitle": random.choice(TITLES[: 3 if is_plain else None])}
     if random.random() < 0.3:
         names["acronym"] = random.choice(ACRONYMS)
-    names["orgStudyIdInfo"] = {"id": random.choice(LONE_IDS)}
+    names["orgStudyIdInfo"] = {"id": random.choice(LONE_IDS)} | ({"type": "NIH"} if random.random() < 0.1 else {})
     types = list(labels.IDENTIFIERS)
     others = [
         {"id": f"R{number}-{place}", "type": _cycle(types, number + place)} for place in range(random.randint(0, 3))
@@ -380,12 +381,15 @@ def _make_list(random: Random) -> str:
 
 
 def _make_criteria(random: Random) -> str:
-    forms = ["two"] * 3 + ["combined"] * 2 + ["bullets", "one", "none", "swapped", "mixed"]
+    forms = ["two"] * 3 + ["combined"] * 2 + ["bullets", "one", "none", "swapped", "mixed", "inline"]
     form = random.choice(forms)
     if form == "two":
         return "\n\n".join(["Inclusion Criteria:", _make_side(random), "Exclusion Criteria:", _make_side(random)])
     if form == "none":
         return _make_side(random)
+    if form == "inline":
+        lines = [random.choice(INLINE["inclusion"]), random.choice(CRITERIA), random.choice(INLINE["exclusion"])]
+        return "\n\n".join(map(_escape, lines))
     if form == "mixed":
         return "Inclusion Criteria: - Able to walk - Owner of a lamp Exclusion Criteria: - Fever"
     inclusion, exclusion = random.choice(SIDES["inclusion"][1:]), random.choice(SIDES["exclusion"][1:])

@@ -51,6 +51,12 @@ SIDES: Mapping[str, Sequence[str]] = {
 }
 """Sub-headings of a section for both sides, by the side that they name; from real pages."""
 
+INLINE: Mapping[str, Sequence[str]] = {
+    "inclusion": ("Inclusion Criteria: - Able to walk - Owner of a lamp", "Inclusion Criteria: owners of lamps"),
+    "exclusion": ("Exclusion Criteria: - Fever - Cough", "Key Exclusion Criteria: any fever"),
+}
+"""Sub-headings with their criteria behind them on the line: they name the side, and are criteria."""
+
 LEADS = (
     "Patients must have:",
     "For adolescent participants:",
@@ -61,8 +67,8 @@ LEADS = (
 )
 """Lines that only introduce others, and name no side."""
 
-_SIDE_BY_TEXT = {text: side for side, texts in SIDES.items() for text in texts}
-_HEADINGS = {*_SIDE_BY_TEXT, *LEADS}
+_SIDE_BY_TEXT = {text: side for table in (SIDES, INLINE) for side, texts in table.items() for text in texts}
+_HEADINGS = {*(text for texts in SIDES.values() for text in texts), *LEADS}
 _LITERAL_MARKERS = ("• ", "▪ ", "● ")
 _DAYS_A_YEAR = 365.25
 _YEARS = {

@@ -163,7 +163,7 @@ def fuzz(options: argparse.Namespace) -> Counter[tuple[str, str]]:
     outcomes: Counter[tuple[str, str]] = Counter()
     names = cycle([options.target] if options.target else TARGETS)
     end = time.monotonic() + options.seconds if options.seconds else float("inf")
-    file = os.open(options.file, os.O_RDWR | os.O_CREAT)
+    file = os.open(options.file, os.O_RDWR | os.O_CREAT, 0o644)
     for number, name in zip(count(1), names, strict=False):
         if number > (options.inputs or number) or time.monotonic() > end:
             break
