@@ -285,6 +285,13 @@ def test_a_doubt_says_what_it_is_about() -> None:
         (["  • Inclusion:", "", "    women"], []),
         (["Patients must have:", "  • a"], ["Patients must have:"]),
         (["Patients must have:", "", "a"], []),
+        (["Eligibility criteria:", "", "For adults:", "", "  • a"], ["Eligibility criteria:", "For adults:"]),
+        (
+            ["Eligibility criteria:", "", "Exclusion criteria:", "", "a"],
+            ["Exclusion criteria:", "Eligibility criteria:"],
+        ),
+        (["Eligibility criteria:", "", "A lamp", "", "For adults:", "", "  • a"], ["For adults:"]),
+        (["Adequate sleep:", "", "Exclusion criteria:", "", "a"], ["Exclusion criteria:"]),
         (["  • SLEEPERS:", "    • a"], ["SLEEPERS:"]),
         (["  • SLEEPERS:", "  • a"], []),
         (["  • Adequate organ function:", "    • a"], ["Adequate organ function:"]),

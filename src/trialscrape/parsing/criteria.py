@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from trialscrape.parsing.subheadings import Side, Subheading, introduces, read_subheading
+from trialscrape.parsing.subheadings import LONGEST_INTRODUCTION, Side, Subheading, introduces, read_subheading
 from trialscrape.records import Criterion
 
 MAX_DEPTH = 40
@@ -98,7 +98,8 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
     roots: dict[Side | None, _Node] = {root: {"text": "", "children": []} for root in ("inclusion", "exclusion", None)}
     path = [(_ROOT, roots[side])]  # indents and nodes, from the root to the one that a deeper line would belong to
     last, more = roots[side], list[str]()  # the newest node, and what continues its text
-    too_deep = None
+    above = last  # the node before it, where both stand at column 0
+    too_deep: list[int] = []
     for line in lines:
         at, indent, marker, text, after_blank, running, joins = line
         subheading = read_subheading(text, item=marker is not None, running=running)
@@ -115,18 +116,18 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
         if more:
             _finish(last, more)
         if len(path) > MAX_DEPTH:
-            too_deep = at if too_deep is None else too_deep
+            too_deep.append(at)
             del path[MAX_DEPTH:]
+        _mark_above(above, heading=path[-1][1] is last and _mark_heading(last))
+        above = last if indent == COLUMN_0 and last.get("marker") is None else roots[side]
         last = {"kind": "heading" if alone else "criterion", "text": text, "marker": marker, "children": []}
-        parent = path[-1][1]
-        if not parent["children"] and introduces(parent["text"]):
-            parent["kind"] = "heading"
-        parent["children"].append(last)
+        _mark_above(above, heading=alone)
+        path[-1][1]["children"].append(last)
         if indent > COLUMN_0 or text.endswith(":"):
             path.append((indent, last))
     _finish(last, more)
     inclusion, exclusion, unassigned = (_CRITERIA.validate_python(root["children"]) for root in roots.values())
-    return ParsedCriteria(inclusion, exclusion, unassigned, sides.doubts(), too_deep)
+    return ParsedCriteria(inclusion, exclusion, unassigned, sides.doubts(), next(iter(too_deep), None))
 
 
 def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
@@ -145,6 +146,19 @@ def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
             inside = indent > COLUMN_0
             yield CriteriaLine(index, indent, None, text, after_blank, inside or not after_blank, inside)
         after_blank = False
+
+
+def _mark_above(node: _Node, *, heading: bool) -> None:
+    """Mark a line over a heading as one, too, where it has no words of its own: `Eligibility criteria:`."""
+    if heading:
+        _mark_heading(node, most=0)
+
+
+def _mark_heading(node: _Node, most: int = LONGEST_INTRODUCTION) -> bool:
+    """Mark a node as a heading where it only introduces what follows; say whether it is one now."""
+    if not node["children"] and introduces(node["text"], most):
+        node["kind"] = "heading"
+    return node.get("kind") == "heading"  # the root of a side is neither
 
 
 def _finish(node: _Node, more: list[str]) -> None:

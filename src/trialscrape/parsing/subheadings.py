@@ -108,7 +108,7 @@ _ANNOUNCING = list_words("apply applies below following follows")
 _SHORT = len("exclusions") + 2
 _LONGEST_KEPT = 60  # characters
 _LONGEST_LABEL = 8  # words
-_LONGEST_INTRODUCTION = 3  # words
+LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
 
 
@@ -216,16 +216,17 @@ def _read(lower: str, *, item: bool, running: bool) -> Subheading | None:
 _read_again = lru_cache(maxsize=1024)(_read)  # texts have the same headings
 
 
-def introduces(text: str) -> bool:
+def introduces(text: str, most: int = LONGEST_INTRODUCTION) -> bool:
     """Return whether a line over a list only leads it in, so that no requirement is lost with it.
 
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
-    (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
+    (`Adequate organ function:`), or as many as `most`. A number, a comparison, a denial or a second clause says more
+    than that.
     """
-    return text.endswith(":") and (_introduces_again if len(text) <= _LONGEST_KEPT else _introduces)(text)
+    return text.endswith(":") and (_introduces_again if len(text) <= _LONGEST_KEPT else _introduces)(text, most)
 
 
-def _introduces(text: str) -> bool:
+def _introduces(text: str, most: int) -> bool:
     if _SECOND_CLAUSE.search(text, 0, len(text) - 1):
         return False
     words = _WORD.findall(text.lower())
@@ -234,7 +235,7 @@ def _introduces(text: str) -> bool:
         return True
     joined = not _CLAUSE.isdisjoint(words)
     stated = words[-1] not in _OPEN and not _STATEMENT.isdisjoint(words[: other[-1]])
-    return len(other) <= _LONGEST_INTRODUCTION and not joined and not stated and not _SAYS_MORE.search(text)
+    return len(other) <= most and not joined and not stated and not _SAYS_MORE.search(text)
 
 
 _introduces_again = lru_cache(maxsize=1024)(_introduces)
