@@ -47,11 +47,11 @@ STUDIES ?= 5000
 accuracy: .venv/dev
 	$(BIN)/python -m bench.accuracy --studies $(STUDIES)
 
-bench: .venv/bench
-	$(BIN)/python -m bench
+bench: .venv-bench/all
+	.venv-bench/bin/python -m bench
 
 clean:
-	rm -rf .venv .venv-lowest output/demo
+	rm -rf .venv .venv-lowest .venv-bench output/demo
 
 .venv/pip:
 	$(PYTHON) -m venv .venv
@@ -66,6 +66,9 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-.venv/bench: .venv/dev
-	$(BIN)/python -m pip install --quiet --group bench
+# Of its own: what we compare with pins older versions of what we use.
+.venv-bench/all: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-bench/bin/python -m pip install --quiet --editable . --group bench
 	@touch $@

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import trialscrape
+from bench.criteria import compare
 from bench.studies import make_study
 from bench.truth import expect_record
 from trialscrape.errors import NotAStudyPage
@@ -266,7 +267,8 @@ def main() -> None:
     if not options.registry:
         print(f"{REGISTRY} is not there: without real studies. Name a folder of NCT*.json files with --registry.\n")
     print_table(scores)
-    # The table of other readers of criteria, on the same texts, goes here: `bench.criteria.compare()`.
+    print()
+    compare()
     silent = [failure for score in scores.values() for failure in score.silent]
     failures = [failure for score in scores.values() for failure in score.failures] if options.warned else silent
     print_failures(failures, SHOWN)

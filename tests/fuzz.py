@@ -1,9 +1,9 @@
 """Read mutated inputs, and judge each: `python tests/fuzz.py --seconds 60` or `--inputs 1000000`.
 
-There is a row of `TARGETS` for each kind of input: the bytes of a file, an HTML page, the text of a page. By turns, or
-only the one that `--target` names, they are made from `fixtures/` and from invented registry studies. A page gives a
-record or a page error. The record accounts for every line that is not blank, is the same the second time, and reads its
-own JSON back.
+There is a row of `TARGETS` for each kind of input: the bytes of a file, an HTML page, the text of a page, criteria in free
+text. By turns, or only the one that `--target` names, they are made from `fixtures/` and from invented registry studies.
+A page gives a record or a page error. The record accounts for every line that is not blank, is the same the second time,
+and reads its own JSON back. Criteria have every letter and digit of their text, and no other.
 
 The input at hand is in `--file`. The first that fails stays there, with exit code 1, and so does one
 that takes longer than `--timeout`, for which the traceback is printed: even where a library in C hangs.
@@ -15,8 +15,9 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, cycle
 from pathlib import Path
 from random import Random
@@ -28,6 +29,7 @@ from trialscrape.errors import PageError
 from trialscrape.parsing.layout import LAYOUT
 from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.preamble import BANNER, SITE, VEEVA_ENABLED
+from trialscrape.records import Criterion
 from trialscrape.testing.pages import write_html, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +142,29 @@ def judge_page(page: bytes) -> str:
     return "ok"
 
 
+def judge_criteria(data: bytes) -> str:
+    """Read a text as criteria; every letter and digit must be in them, and no other.
+
+    Raises:
+        AssertionError: A promise is broken.
+    """
+    text = data.decode("utf-8", "replace")
+    eligibility = trialscrape.parse_criteria(text)
+    assert trialscrape.parse_criteria(text) == eligibility, "another reading the second time"
+    found = "".join(_walk((*eligibility.inclusion, *eligibility.exclusion, *eligibility.unassigned)))
+    lost = Counter(filter(str.isalnum, unicodedata.normalize("NFC", text)))
+    lost.subtract(filter(str.isalnum, found))
+    assert not any(lost.values()), f"lost or added: { {character: n for character, n in lost.items() if n} }"
+    return "combined" if eligibility.combined else "unassigned"
+
+
+def _walk(criteria: Iterable[Criterion]) -> Iterator[str]:
+    for criterion in criteria:
+        yield criterion.marker or ""
+        yield criterion.text
+        yield from _walk(criterion.children)
+
+
 class Target(NamedTuple):
     """One kind of input: how it is made, and what is checked of it.
 
@@ -154,6 +179,7 @@ TARGETS = {
     "bytes": Target(mutate_bytes, judge_page),
     "HTML": Target(mutate_web_page, judge_page),
     "text": Target(mutate_text, judge_page),
+    "criteria": Target(mutate_text, judge_criteria),
 }
 
 

@@ -27,7 +27,7 @@ def test_every_target_is_fuzzed_alike_for_the_same_seed(tmp_path: Path) -> None:
         sys.executable,
         str(TESTS / "fuzz.py"),
         "--inputs",
-        "90",
+        "120",
         "--seed",
         "5",
         "--file",
@@ -35,8 +35,8 @@ def test_every_target_is_fuzzed_alike_for_the_same_seed(tmp_path: Path) -> None:
     ]
     first, second = (subprocess.run(command, capture_output=True, text=True, check=False, timeout=120) for _ in "12")
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout.startswith("90 inputs, seed 5, 0 failures\nbytes: 30 inputs: ")
-    assert first.stdout.count(": 30 inputs: ") == 3
+    assert first.stdout.startswith("120 inputs, seed 5, 0 failures\nbytes: 30 inputs: ")
+    assert first.stdout.count(": 30 inputs: ") == 4
     assert first.stdout == second.stdout
     assert not (tmp_path / "input").exists()
 
