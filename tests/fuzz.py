@@ -1,9 +1,9 @@
 """Read mutated inputs, and judge each: `python tests/fuzz.py --seconds 60` or `--inputs 1000000`.
 
-There is a row of `TARGETS` for each kind of input: the bytes of a file, an HTML page, the text of a page, criteria in free
-text. By turns, or only the one that `--target` names, they are made from `fixtures/` and from invented registry studies.
-A page gives a record or a page error. The record accounts for every line that is not blank, is the same the second time,
-and reads its own JSON back. Criteria have every letter and digit of their text, and no other.
+There is a row of `TARGETS` for each kind of input: the bytes of a file, an HTML page, the text of a page, criteria in
+free text. By turns, or only the one that `--target` names, they are made from `fixtures/` and from invented registry
+studies. A page gives a record or a page error. The record accounts for every line that is not blank, is the same the
+second time, and reads its own JSON back. Criteria have every letter and digit of their text, and no other.
 
 The input at hand is in `--file`. The first that fails stays there, with exit code 1, and so does one
 that takes longer than `--timeout`, for which the traceback is printed: even where a library in C hangs.
