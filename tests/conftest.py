@@ -66,3 +66,8 @@ def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     for one, mode in modes.items():
         one.chmod(mode)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name an example of bytes by its argument: compressed ones differ each time, and test processes compare names."""
+    return argname if isinstance(val, bytes) else None
