@@ -118,10 +118,13 @@ def build_criteria(lines: Iterable[CriteriaLine], side: Side | None) -> ParsedCr
         if len(path) > MAX_DEPTH:
             too_deep.append(at)
             del path[MAX_DEPTH:]
-        _mark_above(above, heading=path[-1][1] is last and _mark_heading(last))
-        above = last if indent == COLUMN_0 and last.get("marker") is None else roots[side]
+        introduced = path[-1][1] is last and _mark_heading(last)
+        before = last if indent == COLUMN_0 and last.get("marker") is None else roots[side]
+        if introduced or alone:
+            # A line over a heading is one too, where it has no words of its own: `Eligibility criteria:`.
+            _mark_heading(above if introduced else before, most=0)
+        above = before
         last = {"kind": "heading" if alone else "criterion", "text": text, "marker": marker, "children": []}
-        _mark_above(above, heading=alone)
         path[-1][1]["children"].append(last)
         if indent > COLUMN_0 or text.endswith(":"):
             path.append((indent, last))
@@ -146,12 +149,6 @@ def _split_items(lines: Iterable[str]) -> Iterator[CriteriaLine]:
             inside = indent > COLUMN_0
             yield CriteriaLine(index, indent, None, text, after_blank, inside or not after_blank, inside)
         after_blank = False
-
-
-def _mark_above(node: _Node, *, heading: bool) -> None:
-    """Mark a line over a heading as one, too, where it has no words of its own: `Eligibility criteria:`."""
-    if heading:
-        _mark_heading(node, most=0)
 
 
 def _mark_heading(node: _Node, most: int = LONGEST_INTRODUCTION) -> bool:
