@@ -361,6 +361,20 @@ def test_version_and_help() -> None:
         assert run(command, "--help").returncode == 0
 
 
+def test_check_as_json(folder: Path) -> None:
+    (folder / "b.txt").write_text(with_(("Enrolling", "Paused")), encoding="utf-8")
+    (folder / "c.txt").write_text("no page", encoding="utf-8")
+    done = run("check", folder, "--json")
+    assert done.returncode == 1
+    counts = json.loads(done.stdout)
+    assert (counts["pages"], counts["alarm"], counts["filled"]["nct_id"]) == (4, True, 3)
+    (failed,) = counts["failed"]
+    assert (failed["file"], failed["outcome"]) == (f"{folder}/c.txt", "not_a_study_page")
+    (unknown,) = counts["groups"]["unknown_label"]
+    assert (unknown["count"], unknown["first"].rpartition(":")[0]) == (1, f"{folder}/b.txt")
+    assert "'Paused'" in unknown["text"]
+
+
 def test_schema_describes_the_record() -> None:
     schema = json.loads(run("schema").stdout)
     assert list(schema["properties"]) == list(Trial.model_fields)

@@ -34,10 +34,15 @@ COMMANDS = {
     "check": "inspect.check",
     "show": "inspect.show",
     "schema": "inspect.schema",
+    "explain": "explain.explain",
     "index": "store.index",
     "store": "store.store_commands",
 }
 """The commands, as help lists them: a name to the module beside this one, and what it calls the command."""
+
+
+_TRY = """Try `trialscrape parse page.html` with a study page that you saved, `trialscrape show page.html` to look at
+it, and `trialscrape scrape NCT04280705 -o trials.jsonl` to fetch one."""
 
 
 def make_app(name: str | None = None) -> typer.Typer:
@@ -45,6 +50,7 @@ def make_app(name: str | None = None) -> typer.Typer:
     app = typer.Typer(
         cls=_Commands,
         callback=_accept_options,
+        epilog=_TRY,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -69,7 +75,7 @@ def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with
 def _accept_options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for."""

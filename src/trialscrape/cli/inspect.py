@@ -14,20 +14,22 @@ from trialscrape.cli.console import echo_error, escape_controls, progress, usage
 from trialscrape.cli.display import display
 from trialscrape.cli.options import Host, Jobs, Paths, TextColumn, UrlColumn, find_files, make_selection
 from trialscrape.engines import map_pages, read_page
+from trialscrape.exports.jsonl import format_row
 from trialscrape.page import Page
-from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, report
+from trialscrape.quality.coverage import Coverage, add_coverage, as_json, measure_coverage, report
 from trialscrape.records import SCHEMA_VERSION, TracedTrial, Trial
 from trialscrape.sources.files import read_pages
 from trialscrape.sources.members import SKIPPED
 
 
-def check(
+def check(  # noqa: PLR0913  a command has as many options as it needs
     paths: Paths,
     *,
     host: Host = None,
     text_column: TextColumn = None,
     url_column: UrlColumn = None,
     jobs: Jobs = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Report how many lines of the pages are parsed, what is unknown, and how often each field is filled.
 
@@ -41,8 +43,11 @@ def check(
         tracked = bar.track(files, description="pages")
         counts = reduce(add_coverage, map_pages(measure_coverage, tracked, selection, jobs=jobs), Coverage())
     left_out = selection.left_out + Counter({SKIPPED: files.skipped})
-    for line in report(counts, left_out):
-        print(escape_controls(line))
+    if json_:
+        print(format_row(as_json(counts, left_out)).decode())
+    else:
+        for line in report(counts, left_out):
+            print(escape_controls(line))
     if counts.alarm:
         raise typer.Exit(1)
 

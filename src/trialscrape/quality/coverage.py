@@ -89,6 +89,27 @@ def _count_trial(counts: Coverage, result: PageResult, trial: Trial) -> None:
         counts.filled[name] += value not in (None, ())
 
 
+def as_json(counts: Coverage, left_out: Mapping[str, int]) -> dict[str, object]:
+    """Give the counts as JSON: warnings and unparsed lines in a group each, with the place of the first."""
+    groups: dict[str, list[dict[str, object]]] = {}
+    for (code, message), place in counts.places.items():
+        group = groups.setdefault(code, [])
+        count = counts.warnings[code, message] if code != "unparsed" else None
+        group.append({"text": message, "count": count, "first": place})
+    return {
+        "pages": counts.pages,
+        "failed": [
+            {"file": file, "outcome": outcome, "message": message} for file, outcome, message in counts.failures
+        ],
+        "left_out": dict(left_out),
+        "lines": counts.lines,
+        "unparsed_lines": counts.unparsed,
+        "alarm": counts.alarm,
+        "groups": groups,
+        "filled": {name: counts.filled[name] for name in Trial.model_fields},
+    }
+
+
 def report(counts: Coverage, left_out: Mapping[str, int]) -> Iterator[str]:
     """Write the counts as lines of text, and how many files, folders and pages of other sites were left out."""
     read = counts.pages - len(counts.failures)
