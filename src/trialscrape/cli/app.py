@@ -41,8 +41,10 @@ COMMANDS = {
 """The commands, as help lists them: a name to the module beside this one, and what it calls the command."""
 
 
-_TRY = """Try `trialscrape parse page.html` with a study page that you saved, `trialscrape show page.html` to look at
-it, and `trialscrape scrape NCT04280705 -o trials.jsonl` to fetch one."""
+_TRY = (
+    "Try `trialscrape parse page.html` with a study page that you saved, `trialscrape show page.html` to look at it, "
+    "and `trialscrape scrape NCT04280705 -o trials.jsonl` to fetch one."
+)
 
 
 def make_app(name: str | None = None) -> typer.Typer:
