@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trialscrape import errors
-from trialscrape.records import SEVERITIES
+from trialscrape.records import SEVERITIES, Trial
 from trialscrape.results import Outcome
 from trialscrape.settings import Settings
 from trialscrape.testing.replica import Replica
@@ -88,6 +88,11 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
     of_ids = (ROOT / "docs/scrape.md").read_text().split("## Outcomes")[1].split("\n## ")[0]
     cells = "".join(re.findall(r"^\| (`[^|]*)\|", of_ids, re.MULTILINE))
     assert listed | set(re.findall(r"`(\w+)`", cells)) == set(Outcome)
+
+
+def test_the_readme_lists_every_field() -> None:
+    table = (ROOT / "README.md").read_text().split("## What you get")[1].split("\n## ")[0]
+    assert set(Trial.model_fields) <= set(re.findall(r"`(\w+)`", table))
 
 
 def test_every_setting_is_in_the_docs_with_its_default() -> None:
