@@ -11,6 +11,8 @@
     ├── IncompleteBody        a body that ends early, or that is in an unknown coding
     ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
+    ├── UnknownField          a field that records do not have
+    ├── RecordFileError       a file of records cannot be read
     ├── Stopped               the fetcher was stopped or closed
     ├── StoreError            the store cannot be opened, read or written
     ├── FileError             a file cannot be written
@@ -34,6 +36,14 @@ class TrialscrapeError(Exception):
 
 class UnknownFormat(TrialscrapeError):
     """A name or an ending that no format of records has."""
+
+
+class UnknownField(TrialscrapeError):
+    """A field that records do not have; the message lists those that they have."""
+
+
+class RecordFileError(TrialscrapeError):
+    """A file of records cannot be read; the message has the line, and says why and what to do."""
 
 
 class PageError(TrialscrapeError):

@@ -7,6 +7,9 @@ import pytest
 from trialscrape.errors import UnknownFormat
 from trialscrape.exports.formats import FORMATS, choose_format
 
+NAMES = "jsonl, json, jsonl.gz, csv, parquet, sqlite, xlsx, lines, registry, fhir"
+ENDINGS = ".jsonl, .json, .jsonl.gz, .csv, .parquet, .db, .xlsx, .lines.jsonl, .registry.json, .ndjson"
+
 
 @pytest.mark.parametrize(
     ("path", "name", "expected"),
@@ -29,10 +32,10 @@ def test_a_name_counts_before_the_ending_of_the_file(path: str | None, name: str
         (
             "trials.txt",
             None,
-            "cannot tell the format of trials.txt by its name: end it in one of .jsonl, .json, or add --format",
+            f"cannot tell the format of trials.txt by its name: end it in one of {ENDINGS}, or add --format",
         ),
-        (None, "nope", "there is no format 'nope'; choose from jsonl, json"),
-        ("trials.json", "nope", "there is no format 'nope'; choose from jsonl, json"),
+        (None, "nope", f"there is no format 'nope'; choose from {NAMES}"),
+        ("trials.json", "nope", f"there is no format 'nope'; choose from {NAMES}"),
     ],
 )
 def test_what_no_format_has_is_refused(path: str | None, name: str | None, message: str) -> None:

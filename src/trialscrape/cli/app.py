@@ -9,6 +9,7 @@ import typer
 
 from trialscrape import __version__
 from trialscrape.cli import store
+from trialscrape.cli.convert import convert
 from trialscrape.cli.inspect import check, schema, show
 from trialscrape.cli.parse import parse_pages
 from trialscrape.cli.scrape import scrape_ids
@@ -40,6 +41,7 @@ def accept_options(
 
 app.command("parse")(parse_pages)
 app.command("scrape")(scrape_ids)
+app.command()(convert)
 app.command()(check)
 app.command()(show)
 app.command()(schema)

@@ -1,10 +1,12 @@
 """Paths, folders, stores and stdin to the bytes of pages."""
 
+import json
 import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from heapq import merge
@@ -12,12 +14,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from trialscrape.compression import WINDOWS
 from trialscrape.errors import Unreadable
 from trialscrape.page import Page
 from trialscrape.parsing.text import MAX_BYTES
+from trialscrape.records import TracedTrial
 from trialscrape.sources.containers import FIRST_BYTES, find_file_container
 
 STDIN = "-"
+
+OUTPUT_MARK = b"trialscrape:records"
+"""What stands in the last bytes of an output whose first bytes are those of any such file."""
 
 
 # Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
@@ -28,8 +35,26 @@ _FILES_OF_A_PAGE = re.compile(
 )
 _NO_PAGES = re.compile(r"\..*|(?:eh)?thumbs\.db|desktop\.ini|.*\.(?:lock|part|crdownload)", re.IGNORECASE)
 _BESIDE_A_STORE = re.compile(r"(.+)-(?:wal|shm|journal)")
-_OWN_OUTPUT = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
 _FIRST_BYTES = 8192
+_LAST_BYTES = 1024 * 1024
+_FIELDS = frozenset(TracedTrial.model_fields)
+_FIELD = "|".join(TracedTrial.model_fields).encode()
+_OWN_JSON = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
+_OWN_CSV = re.compile(rb"(?:trial_id|(?:%b)(?:_[a-z0-9_]+)?)(?:,(?:[a-z0-9_]+))*\r?\n" % _FIELD)
+_OWN_OUTPUTS: Mapping[str, Callable[[bytes, Path], bool]] = {
+    ".lines.jsonl": lambda first, _: first.startswith(b'{"id":"'),
+    ".registry.json": lambda first, _: bool(re.match(rb'\[\n(?:\{"protocolSection":|\])|\[\]', first)),
+    ".metadata.json": lambda first, _: bool(re.match(rb'\{\s*"databases":', first)),
+    ".jsonl": lambda first, _: _is_own_json(first),
+    ".json": lambda first, _: _is_own_json(first),
+    ".ndjson": lambda first, _: first.startswith(b'{"resourceType":"ResearchStudy"'),
+    ".jsonl.gz": lambda first, _: _is_own_json(_unpack_start(first)),
+    ".csv": lambda first, _: bool(_OWN_CSV.match(first)),
+    ".db": lambda first, _: first[68:72] == b"TrlE",
+    ".parquet": lambda first, path: first.startswith(b"PAR1") and OUTPUT_MARK in _read_end(path),
+    ".xlsx": lambda first, path: first.startswith(b"PK") and OUTPUT_MARK in _read_end(path),
+}
+"""What this project's own outputs look like, by the end of their names: the first bytes, or something in the file."""
 
 
 class Files:
@@ -140,21 +165,44 @@ def _is_skipped_folder(path: Path) -> bool:
 def _is_skipped_file(file: str) -> bool:
     name = file.rpartition("/")[2]
     store = _BESIDE_A_STORE.fullmatch(file)
-    return (
-        bool(_NO_PAGES.fullmatch(name))
-        or bool(store and Path(store[1]).is_file())
-        or (name.endswith((".jsonl", ".json")) and _is_own_output(Path(file)))
-    )
+    return bool(_NO_PAGES.fullmatch(name)) or bool(store and Path(store[1]).is_file()) or _is_own_output(Path(file))
 
 
 def _is_own_output(path: Path) -> bool:
+    look = next((look for ending, look in _OWN_OUTPUTS.items() if path.name.lower().endswith(ending)), None)
+    if look is None:
+        return False
     try:
         if not path.is_file():  # opening a pipe would wait for its writer
             return False
         with path.open("rb") as stream:
-            return bool(_OWN_OUTPUT.match(stream.read(_FIRST_BYTES)))
+            return look(stream.read(_FIRST_BYTES), path)
     except OSError:
         return False
+
+
+def _is_own_json(first: bytes) -> bool:
+    """Return whether these are records, or outcomes; records of chosen fields begin with any of them."""
+    if _OWN_JSON.match(first):
+        return True
+    try:
+        keys = json.loads(first.removeprefix(b"[\n").partition(b"\n")[0]).keys()
+    except (AttributeError, ValueError, RecursionError):
+        return False
+    return bool(keys) and keys <= _FIELDS
+
+
+def _unpack_start(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(WINDOWS["gzip"]).decompress(packed, _FIRST_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _read_end(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _LAST_BYTES))
+        return stream.read(_LAST_BYTES)
 
 
 def measure_file(file: str) -> int | None:
