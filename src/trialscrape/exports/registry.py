@@ -1,6 +1,7 @@
 """Records as studies in JSON of the ClinicalTrials.gov API v2, one array: only what the page says."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,7 +158,7 @@ def _write_side(record: Record, side: str) -> str:
         marker = criterion["marker"]
         pad = _INDENT * (len(path) - 1)
         bullet = "" if marker is None else f"{marker} " if marker[0].isdecimal() else "* "
-        body = criterion["text"].replace("\n", f"\n{pad}{' ' * len(bullet)}")
+        body = re.sub(r"\n(?=[^\n])", f"\n{pad}{' ' * len(bullet)}", criterion["text"])
         between = "\n" if bullet and before else "\n\n"
         text += f"{between if text else ''}{pad}{bullet}{body}"
         before = bullet

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from trialscrape.errors import FileError
 from trialscrape.exports.files import atomic_write
@@ -41,8 +42,9 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
     if path is None:
         raise FileError("cannot write an Excel file to stdout: name a file with -o")
     library: Any = load_extra("xlsxwriter", "xlsx")
-    with atomic_write(path) as stream, TemporaryDirectory() as folder:
-        book = library.Workbook(stream, {**_OPTIONS, "tmpdir": folder})
+    with atomic_write(path) as stream, TemporaryDirectory() as folder, _translate(path, library):
+        made = Path(folder, "book")
+        book = library.Workbook(str(made), {**_OPTIONS, "tmpdir": folder})
         sheet = book.add_worksheet("trials")
         sheet.freeze_panes(1, 0)
         kept: list[int] = []
@@ -68,12 +70,32 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
             names = ", ".join(TRIAL_COLUMNS[index].name for index in cut)
             return f"{record.get('nct_id') or f'row {row + 1}'}: cut at {MOST_CHARACTERS:,} characters: {names}"
 
-        yield write
-        if not row:
-            write_header(choose_columns(None))
-        book.close()
-        stream.seek(-2, os.SEEK_END)  # the length of the archive's comment, which ends it
-        stream.write(struct.pack("<H", len(OUTPUT_MARK)) + OUTPUT_MARK)
+        try:
+            yield write
+            if not row:
+                write_header(choose_columns(None))
+            book.close()
+        finally:
+            sheet.row_data_fh.close()  # the library's file of rows, which it leaves open where the book is not written
+        _copy(made, stream)
+
+
+@contextmanager
+def _translate(path: Path, library: Any) -> Iterator[None]:  # noqa: ANN401  XlsxWriter's types are its own
+    """Turn what the system says of the library's temporary files into a `FileError`."""
+    try:
+        yield
+    except (OSError, library.exceptions.XlsxWriterException) as error:
+        raise FileError(f"cannot write {path}: {str(getattr(error, 'strerror', None) or error).lower()}") from error
+
+
+def _copy(book: Path, stream: BinaryIO) -> None:
+    """Copy the file, with our mark as the archive's comment, whose length is the last thing in it."""
+    with book.open("r+b") as made:
+        made.seek(-2, os.SEEK_END)
+        made.write(struct.pack("<H", len(OUTPUT_MARK)) + OUTPUT_MARK)
+        made.seek(0)
+        copyfileobj(made, stream)
 
 
 def _put(sheet: Any, row: int, column: int, cell: Cell) -> bool:  # noqa: ANN401  XlsxWriter's types are its own

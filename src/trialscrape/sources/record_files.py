@@ -74,9 +74,7 @@ def _open(name: str) -> Iterator[io.BufferedReader]:
         with open(name, "rb") as stream:  # noqa: PTH123  a Path would intern the name of every file
             yield _unpack(stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RecordFileError(
-            f"cannot read {name}: its gzip data is damaged or ends early; get the file again"
-        ) from error
+        raise RecordFileError(f"cannot read {name}: its gzip data is damaged or ends early") from error
     except OSError as error:
         raise RecordFileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from error
 
@@ -165,14 +163,10 @@ def _build(found: _Found, name: str) -> Trial:
     if not isinstance(record, dict):
         raise RecordFileError(f"{place}: expected a record, found another JSON value: {_ADVICE}")
     if "outcome" in record:
-        raise RecordFileError(
-            f"{place}: this is a row of outcomes, not a record: give the file of the records beside it"
-        )
+        raise RecordFileError(f"{place}: expected a record, found an outcome: give the file of the records beside it")
     source = record.get("source")
     if not isinstance(source, dict):
-        raise RecordFileError(
-            f"{place}: expected a whole record, found one without 'source': {_ADVICE}, without --fields"
-        )
+        raise RecordFileError(f"{place}: expected a record, found no 'source' in it: {_ADVICE}, without --fields")
     schema = source.get("schema", 1)
     if schema == 1:
         record = _lift(record)
