@@ -35,6 +35,9 @@ FAST = {
     ),
     *(
         "exports/test_files",
+        "exports/test_fhir",
+        "exports/test_selection",
+        "sources/test_record_files",
         "exports/test_formats",
         "store/test_slug_index",
         "test_addresses",

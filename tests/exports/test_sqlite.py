@@ -165,6 +165,34 @@ def test_an_error_and_a_full_disk_leave_the_former_database(path: Path, monkeypa
     assert path.read_bytes() == before
 
 
+def test_a_database_with_a_write_ahead_log_is_updated_or_kept(path: Path) -> None:
+    write(path, [line_of()], "sqlite")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("PRAGMA journal_mode = WAL")
+        reader.execute("UPDATE trials SET acronym = 'CHANGED'")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM trials").fetchone()
+        with pytest.raises(FileError) as caught:
+            write(path, [line_of("criteria-nested.txt")], "sqlite")
+    assert str(caught.value) == f"cannot write {path}: database is locked"
+    assert ask(path, "SELECT acronym FROM trials") == [("CHANGED",)]
+    write(path, [line_of("criteria-nested.txt")], "sqlite")
+    assert not path.with_name("trials.db-wal").exists()
+    assert ask(path, "SELECT trial_id, acronym FROM trials ORDER BY trial_id")[0] == ("NCT99000001", "CHANGED")
+    assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_log_that_a_killed_program_left_is_not_lost(path: Path) -> None:
+    write(path, [line_of()], "sqlite")
+    change = "PRAGMA journal_mode = WAL; UPDATE trials SET acronym = 'CHANGED';"
+    code = f"import os, sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript({change!r}); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.with_name("trials.db-wal").stat().st_size
+    write(path, [line_of("criteria-nested.txt")], "sqlite")
+    assert ask(path, "SELECT trial_id, acronym FROM trials ORDER BY trial_id")[0] == ("NCT99000001", "CHANGED")
+    assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+
+
 def test_the_canned_questions_have_answers(path: Path) -> None:
     child = {"label": "1 to 9 years old", "minimum": {"value": 1, "unit": "YEARS", "years": 1.0}, "maximum": None}
     write(path, [line_of(), changed(nct_id="NCT99000500", ages=child), changed(warnings=[])], "sqlite")

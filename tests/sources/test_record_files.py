@@ -181,7 +181,7 @@ def lower(record: dict[str, Any]) -> dict[str, Any]:
     return old  # fmt: skip
 
 
-@pytest.mark.parametrize("line", all_lines())
+@pytest.mark.parametrize("line", all_lines(), ids=lambda line: json.loads(line)["source"]["file"])
 def test_a_record_of_schema_1_is_lifted(line: bytes, path: Path) -> None:
     record = json.loads(line)
     path.write_text(json.dumps(lower(record)))

@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 import trialscrape
 from trialscrape.exports.formats import FORMATS
 from trialscrape.exports.jsonl import format_record
@@ -49,6 +47,8 @@ def write(path: Path, lines: Iterable[bytes], format_: str) -> list[str]:
 
 def query(sql: str, *values: object) -> list[Any]:
     """Ask DuckDB."""
+    import duckdb  # noqa: PLC0415  the tests that do not ask need not wait for it
+
     with duckdb.connect() as database:
         return database.execute(sql, [str(value) for value in values]).fetchall()
 

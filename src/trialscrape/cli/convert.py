@@ -17,7 +17,7 @@ def convert(  # noqa: PLR0913  a command has as many options as it needs
         str, typer.Argument(metavar="IN", help="Records as .jsonl or .json, plain or gzip; - for stdin.")
     ],
     output: Annotated[
-        Path | None, typer.Argument(metavar="[OUT]", help="File for the records; default is stdout.")
+        Path | None, typer.Argument(metavar="OUT", help="File for the records; default is stdout.")
     ] = None,
     *,
     format_: FormatName = None,

@@ -119,6 +119,14 @@ def require_target(
     return Target(output, formats.name_outcomes(output) if output else None, lambda: chosen.open(output), select)
 
 
+def require_format(output: Path, name: str | None) -> None:
+    """Check that a file can have a format; one that it cannot have ends the command before it begins."""
+    try:
+        formats.choose_format(output, name)
+    except (UnknownFormat, MissingExtraError) as error:
+        usage_error(str(error))
+
+
 def _check_folder(path: Path) -> Path:
     if path.exists() and not path.is_dir():
         usage_error(f"cannot write tables into {path}: it is not a folder")

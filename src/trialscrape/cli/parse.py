@@ -22,6 +22,7 @@ from trialscrape.cli.options import (
     Paths,
     Tables,
     find_files,
+    require_format,
     require_target,
 )
 from trialscrape.engines import map_pages
@@ -57,7 +58,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     """
     if engine == "ray":
         folder = _require_folder(output)
-        require_target(None, format_, None, None, no_contacts=False)
+        require_format(folder / "shard", format_ or "jsonl")
         if tables or fields or no_contacts:
             usage_error("--tables, --fields and --no-contacts do not work with --engine ray: convert its records")
         plan = partial(plan_shards, folder=folder.resolve(), format_name=format_ or "jsonl", strict=strict, spans=spans)

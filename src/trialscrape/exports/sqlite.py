@@ -26,6 +26,7 @@ SEARCHED = {
 }
 """The columns of the full-text search over each table, which is `<table>_fts`."""
 
+_OWN_FILE = "mode=rw&nolock=1"  # `atomic_write` holds the file
 _MAGIC = b"SQLite format 3\0"
 _TYPES = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = (
@@ -85,8 +86,7 @@ def open_sqlite(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
         raise FileError("cannot write a database to stdout: name a file with -o")
     _refuse_others(path)
     with atomic_write(path):
-        # `atomic_write` has this file for itself, so SQLite needs no locks; it syncs and renames it too.
-        with _translate(path), closing(_connect(path.with_name(f"{path.name}.part"), "rw")) as database:
+        with _translate(path), closing(_connect(path.with_name(f"{path.name}.part"), _OWN_FILE)) as database:
             _prepare(database, path)
             written: set[str] = set()
 
@@ -145,18 +145,31 @@ def _translate(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {path}: {error}") from error
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    locks = "&nolock=1" if mode == "rw" else ""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}{locks}", uri=True, isolation_level=None)
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
+
+
+def _settle(path: Path) -> None:
+    """Bring a write-ahead log into its database: SQLite would apply one that is left to the file that comes after.
+
+    Raises:
+        sqlite3.OperationalError: Another program has the database open.
+    """
+    if path.with_name(f"{path.name}-wal").exists():
+        with closing(_connect(path, "mode=rw")) as former:
+            former.execute("PRAGMA journal_mode = DELETE")
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     """Copy the former database, or make the tables, and begin."""
+    # Nobody else sees the file before it is whole, so it needs no journal.
+    database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")
     if path.exists() and path.stat().st_size:
-        with closing(_connect(path, "ro")) as former:
+        _settle(path)
+        with closing(_connect(path, "mode=ro")) as former:
             former.backup(database)
-    # Nobody else sees the file before it is whole.
-    database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; BEGIN")
+        database.execute("PRAGMA journal_mode = OFF")
+    database.execute("BEGIN")
     if not database.execute("SELECT 1 FROM sqlite_schema").fetchone():
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {VERSION}")
