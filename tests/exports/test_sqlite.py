@@ -174,7 +174,8 @@ def test_a_database_with_a_write_ahead_log_is_updated_or_kept(path: Path) -> Non
         reader.execute("SELECT * FROM trials").fetchone()
         with pytest.raises(FileError) as caught:
             write(path, [line_of("criteria-nested.txt")], "sqlite")
-    assert str(caught.value) == f"cannot write {path}: database is locked"
+    reason = "another program has it open. Close that program, or name another file"
+    assert str(caught.value) == f"cannot write {path}: {reason}"
     assert ask(path, "SELECT acronym FROM trials") == [("CHANGED",)]
     write(path, [line_of("criteria-nested.txt")], "sqlite")
     assert not path.with_name("trials.db-wal").exists()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from trialscrape.errors import FileError
+from trialscrape.errors import FileError, FileInUseError
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.tables import TABLES, Record, Table, identify, make_rows
 from trialscrape.store.database import APPLICATION_ID as STORE_ID
@@ -27,6 +27,7 @@ SEARCHED = {
 """The columns of the full-text search over each table, which is `<table>_fts`."""
 
 _OWN_FILE = "mode=rw&nolock=1"  # `atomic_write` holds the file
+_WAL = 2  # in the header of a database that keeps a write-ahead log
 _MAGIC = b"SQLite format 3\0"
 _TYPES = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _INDEXES = (
@@ -142,6 +143,10 @@ def _translate(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise FileInUseError(
+                f"cannot write {path}: another program has it open. Close that program, or name another file"
+            ) from error
         raise FileError(f"cannot write {path}: {error}") from error
 
 
@@ -153,9 +158,11 @@ def _settle(path: Path) -> None:
     """Bring a write-ahead log into its database: SQLite would apply one that is left to the file that comes after.
 
     Raises:
-        sqlite3.OperationalError: Another program has the database open.
+        sqlite3.OperationalError: Another program uses the database.
     """
-    if path.with_name(f"{path.name}-wal").exists():
+    with path.open("rb") as stream:
+        has_log = stream.read(19)[18] == _WAL
+    if has_log or path.with_name(f"{path.name}-wal").exists():
         with closing(_connect(path, "mode=rw")) as former:
             former.execute("PRAGMA journal_mode = DELETE")
 
