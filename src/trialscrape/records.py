@@ -283,7 +283,8 @@ def _shorten(text: str | None) -> str:
 class TracedTrial(Trial):
     """A trial with the source lines of each field.
 
-    `spans` maps a field (`conditions`, `eligibility.inclusion`, …) to `[first, last]`, both from 1 and inclusive,
+    `spans` maps a field (`conditions`, `eligibility.inclusion`, …), or a criterion by its side and path
+    (`eligibility.inclusion.2.1`), to `[first, last]`, both from 1 and inclusive,
     counted in the page's text; for an HTML page that is the text its elements give.
     """
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import openpyxl
 import pandas as pd
@@ -16,6 +17,10 @@ from trialscrape.exports.frames import to_frame
 from trialscrape.exports.tables import TRIAL_COLUMNS
 from trialscrape.records import Trial
 
+TEXTS = sorted(
+    path.name for path in PAGES.glob("*.txt") if path.name not in {"broken-bytes.txt", "guessed-charset.txt"}
+)
+
 
 def test_a_criterion_is_a_line(tmp_path: Path) -> None:
     write(tmp_path / "a.lines.jsonl", [line_of(spans=True)], "lines")
@@ -25,7 +30,7 @@ def test_a_criterion_is_a_line(tmp_path: Path) -> None:
         *(f"NCT99000001/exclusion/{path}" for path in ("1", "2")),
     ]
     lines = (PAGES / LANTERN).read_text().split("\n")
-    heading = lines.index("Exclusion criteria") + 1  # its line, from 1
+    allergy = lines.index("  1. Known allergy to violet flavour") + 1
     assert rows[5] == {
         "id": "NCT99000001/exclusion/1",
         "nct_id": "NCT99000001",
@@ -35,20 +40,31 @@ def test_a_criterion_is_a_line(tmp_path: Path) -> None:
         "kind": "criterion",
         "marker": "1.",
         "text": "Known allergy to violet flavour",
-        "first_line": heading + 2,
-        "last_line": heading + 3,
+        "line": allergy,
+        "last_line": allergy,
     }
+    diary = lines.index("  • Able to keep a rattle diary") + 1
+    assert (rows[4]["line"], rows[4]["last_line"]) == (diary, diary + 2)
 
 
-@pytest.mark.parametrize("page", [LANTERN, "criteria-nested.txt", "criteria-combined.txt", "criteria-plain.txt"])
-def test_the_text_is_that_of_the_page_and_stands_in_its_lines(page: str, tmp_path: Path) -> None:
-    write(tmp_path / "a.lines.jsonl", [line_of(page, spans=True)], "lines")
-    text = (PAGES / page).read_text().split("\n")
+def test_without_spans_the_lines_are_unknown(tmp_path: Path) -> None:
+    write(tmp_path / "a.lines.jsonl", [line_of()], "lines")
     rows = [json.loads(line) for line in (tmp_path / "a.lines.jsonl").read_text().splitlines()]
-    assert rows
-    for row in rows:
-        place = " ".join(" ".join(text[row["first_line"] - 1 : row["last_line"]]).split())
-        assert " ".join(row["text"].split()) in place, row
+    assert {(row["line"], row["last_line"]) for row in rows} == {(None, None)}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_text_is_that_of_the_page_in_its_lines(page: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.lines.jsonl", [line_of(page, spans=True)], "lines")
+    text = normalize(
+        "NFC", (PAGES / page).read_text(encoding="utf-8-sig").replace("\t", " ").replace("\xa0", " ")
+    ).split("\n")
+    before = dict.fromkeys(("inclusion", "exclusion", "unassigned"), 0)
+    for row in map(json.loads, (tmp_path / "a.lines.jsonl").read_text().splitlines()):
+        place = " ".join(" ".join(text[row["line"] - 1 : row["last_line"]]).split())
+        assert place == " ".join(f"{row['marker'] or ''} {row['text']}".split()), row
+        assert row["line"] > before[row["side"]]
+        before[row["side"]] = row["last_line"]
 
 
 def test_ids_are_unique_and_duckdb_counts_them(tmp_path: Path) -> None:

@@ -74,12 +74,14 @@ class Target(NamedTuple):
         outcomes: The file of the outcomes beside it.
         writer: Opens what writes them.
         select: What a record passes first.
+        traced: Whether the records should have spans.
     """
 
     path: Path | None
     outcomes: Path | None
     writer: Callable[[], formats.Writer]
     select: Callable[[bytes], bytes]
+    traced: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Callable[[bytes], None]]:
@@ -116,7 +118,9 @@ def require_target(
         chosen = formats.choose_format(output, format_)
     except (UnknownFormat, UnknownField, MissingExtraError) as error:
         usage_error(str(error))
-    return Target(output, formats.name_outcomes(output) if output else None, lambda: chosen.open(output), select)
+    return Target(
+        output, formats.name_outcomes(output) if output else None, lambda: chosen.open(output), select, chosen.traced
+    )
 
 
 def require_format(output: Path, name: str | None) -> None:

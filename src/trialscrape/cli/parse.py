@@ -67,6 +67,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     if ray_address:
         usage_error("--ray-address needs --engine ray")
     target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    spans = spans or target.traced
     files = find_files(paths, written=(target.path, target.outcomes))
     tally: Counter[str] = Counter()
     left = f"what was written is in {target.path}.part, the same command starts over" if output and target.path else ""

@@ -33,6 +33,7 @@ class Format(NamedTuple):
         library: The optional library that it needs, and the extra that installs it.
         open_tables: Opens a writer on a folder, which gets a file for each table.
         stdout: Whether it can be written to stdout.
+        traced: Whether it shows the lines that a record came from, so that `parse` reads them.
     """
 
     ending: str
@@ -40,6 +41,7 @@ class Format(NamedTuple):
     library: tuple[str, str] | None = None
     open_tables: Callable[[Path], Writer] | None = None
     stdout: bool = True
+    traced: bool = False
 
 
 FORMATS = {
@@ -50,7 +52,7 @@ FORMATS = {
     "parquet": Format(".parquet", open_parquet, ("pyarrow", "parquet"), open_parquet_tables),
     "sqlite": Format(".db", open_sqlite, stdout=False),
     "xlsx": Format(".xlsx", open_xlsx, ("xlsxwriter", "xlsx"), stdout=False),
-    "lines": Format(".lines.jsonl", open_lines),
+    "lines": Format(".lines.jsonl", open_lines, traced=True),
     "registry": Format(".registry.json", open_registry),
     "fhir": Format(".ndjson", open_fhir),
 }

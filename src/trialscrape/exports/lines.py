@@ -28,15 +28,15 @@ def open_lines(path: Path | None) -> Iterator[Callable[[bytes], object]]:
 def list_criteria(record: Record) -> Iterator[Record]:
     """List the criteria of a record, in the order of the sides and of the page.
 
-    `id` is the key of the trial, the side and the path. `first_line` and `last_line` are the lines of the page's text
-    that hold the criteria of this side, or those of both where one section does; null where the record has no spans.
+    `id` is the key of the trial, the side and the path. `line` and `last_line` are the lines of the page's text that it
+    stands in, from 1; null where the record has no spans.
     """
     key = identify(record)
     spans, source = record.get("spans") or {}, record.get("source") or {}
     for side in SIDES:
-        first, last = spans.get(f"eligibility.{side}") or spans.get("eligibility.unassigned") or (None, None)
         for path, criterion in walk_criteria(record, side):
             place = ".".join(map(str, path))
+            first, last = spans.get(f"eligibility.{side}.{place}", (None, None))
             yield {
                 "id": f"{key}/{side}/{place}",
                 "nct_id": record.get("nct_id"),
@@ -46,6 +46,6 @@ def list_criteria(record: Record) -> Iterator[Record]:
                 "kind": criterion["kind"],
                 "marker": criterion["marker"],
                 "text": criterion["text"],
-                "first_line": first,
+                "line": first,
                 "last_line": last,
             }
