@@ -39,7 +39,7 @@ NAMES: list[tuple[dict[str, Any], str, Any]] = [
     ({"central_contacts": ["Teacup Pharma"], "sponsor": "Teacup Pharma"}, "sponsor", "Teacup Pharma"),
     ({"central_contacts": ["Clinical Trials"], "brief_summary": "Clinical Trials"}, "brief_summary", "Clinical Trials"),
     ({"central_contacts": ["MD Tea Center"], "sponsor": "MD Tea Center"}, "sponsor", "MD Tea Center"),
-    ({"funder_types": [{"label": "INDIV", "code": "INDIV"}], "sponsor": "Ada Quill"}, "sponsor", REMOVED),
+    ({"funder_types": [{"label": "Individual", "code": "INDIV"}], "sponsor": "Ada Quill"}, "sponsor", REMOVED),
     ({"unparsed": [{"line": 3, "text": "Ada Quill"}]}, "unparsed", [{"line": 3, "text": REMOVED}]),
     (
         {

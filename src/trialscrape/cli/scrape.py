@@ -22,6 +22,7 @@ from trialscrape.cli.options import (
     StoreFile,
     Tables,
     Target,
+    check_output,
     make_settings,
     refuse_overwriting,
     require_target,
@@ -72,7 +73,7 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in their order. The same command
     resumes a run that was stopped.
     """
-    target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    output = check_output(output)
     settings = make_settings(
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
@@ -83,7 +84,10 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     if dry_run:
         _print_plan(ids, store, settings)
         return
-    refuse_overwriting((target.path, target.outcomes), store, *[Path(name) for name in inputs or [] if name != "-"])
+    read = [Path(name) for name in inputs or [] if name != "-"]
+    refuse_overwriting((output,), store, *read)
+    target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    refuse_overwriting((target.outcomes,), store, *read)
     with report_errors(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
         failed = _run(ids, opened, settings, target)
     if failed:
