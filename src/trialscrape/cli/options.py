@@ -63,7 +63,9 @@ Tables = Annotated[
 Fields = Annotated[
     str | None, typer.Option("--fields", metavar="NAME,…", help="Fields to write, in this order; default is all.")
 ]
-NoContacts = Annotated[bool, typer.Option("--no-contacts", help="Leave out personal names, wherever they stand.")]
+NoContacts = Annotated[
+    bool, typer.Option("--no-contacts", help="Leave out the contacts, and their names wherever else they stand.")
+]
 
 
 class Target(NamedTuple):
