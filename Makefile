@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo check test lowest fuzz bench clean
+.PHONY: demo check test lowest fuzz accuracy bench clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -42,11 +42,16 @@ lowest:
 fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py --seconds 60
 
-bench: .venv/bench
-	$(BIN)/python -m bench
+# Registry studies and invented ones, to pages, to records: how many values are right. A minute on two cores.
+STUDIES ?= 5000
+accuracy: .venv/dev
+	$(BIN)/python -m bench.accuracy --studies $(STUDIES)
+
+bench: .venv-bench/all
+	.venv-bench/bin/python -m bench
 
 clean:
-	rm -rf .venv .venv-lowest output/demo
+	rm -rf .venv .venv-lowest .venv-bench output/demo
 
 .venv/pip:
 	$(PYTHON) -m venv .venv
@@ -61,6 +66,9 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-.venv/bench: .venv/dev
-	$(BIN)/python -m pip install --quiet --group bench
+# Of its own: what we compare with pins older versions of what we use.
+.venv-bench/all: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-bench/bin/python -m pip install --quiet --editable . --group bench
 	@touch $@

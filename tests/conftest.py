@@ -28,6 +28,7 @@ FAST = {
     *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
     *(
         "parsing/test_calls",
+        "parsing/test_criteria_text",
         "sources/test_files",
         "fetching/test_throttle",
         "scraping/test_ids",
@@ -37,7 +38,7 @@ FAST = {
     *(
         "exports/test_files",
         "exports/test_fhir",
-        "exports/test_selection",
+        "exports/test_fields",
         "sources/test_record_files",
         "exports/test_formats",
         "store/test_slug_index",
@@ -69,3 +70,8 @@ def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     for one, mode in modes.items():
         one.chmod(mode)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name an example of bytes by its argument: compressed ones differ each time, and test processes compare names."""
+    return argname if isinstance(val, bytes) else None

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import trialscrape
 from support.page import PAGE
-from trialscrape.cli.app import app
+from trialscrape.cli.app import make_app
 from trialscrape.exports import formats
 from trialscrape.parsing import layout, parser, preamble, renderer
 from trialscrape.parsing.sections import Layout
@@ -57,7 +57,7 @@ def test_a_format_is_a_file_and_a_row(arguments: list[str], tmp_path: Path, monk
     monkeypatch.setattr(formats, "FORMATS", formats.FORMATS | rows)
     monkeypatch.chdir(tmp_path)
     Path("page.txt").write_text(PAGE, encoding="utf-8")
-    done = CliRunner().invoke(app, ["parse", "page.txt", *arguments])
+    done = CliRunner().invoke(make_app(), ["parse", "page.txt", *arguments])
     assert done.exit_code == 0, done.output
     trial = trialscrape.parse(PAGE)
     assert Path(arguments[-1]).read_text(encoding="utf-8") == f"- {trial.nct_id}: {trial.title}\n"

@@ -59,10 +59,10 @@ def test_coverage_adds_up(folder: Path) -> None:
         counts = Coverage()
         for part in engines.map_pages(measure_coverage, Files([folder]), jobs=jobs):
             add_coverage(counts, part)
-        return list(report(counts))
+        return list(report(counts, {}))
 
     whole = measure_coverage(engines.parse_files([folder]))
-    assert measure(2) == measure(1) == list(report(whole))
+    assert measure(2) == measure(1) == list(report(whole, {}))
     assert measure(2)[0] == "pages   150: 140 read, 10 failed"
 
 

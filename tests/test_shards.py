@@ -10,6 +10,7 @@ import pytest
 
 from support.page import PAGE
 from trialscrape.shards import SHARD_PAGES, plan_shards, read_shard
+from trialscrape.sources.members import Selection
 
 COMMAND = [sys.executable, "-m", "trialscrape", "parse"]
 
@@ -77,10 +78,10 @@ def test_a_shard_is_of_its_files_and_options(tmp_path: Path, monkeypatch: pytest
         shard.name
         for given in (files, files[:2])
         for strict in (False, True)
-        for shard in plan_shards(given, tmp_path, "jsonl", strict=strict, spans=False)
+        for shard in plan_shards(given, tmp_path, "jsonl", selection=Selection(), strict=strict, spans=False)
     }
     assert len(names) == 4
-    (shard,) = plan_shards(files, tmp_path, "jsonl", strict=False, spans=False)
+    (shard,) = plan_shards(files, tmp_path, "jsonl", selection=Selection(), strict=False, spans=False)
     assert read_shard(shard) == read_shard(shard)
     assert read_shard(shard).outcomes == {"ok": 3}
     assert len(shard.records.read_bytes().splitlines()) == 3

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from trialscrape.exports.frames import to_frame
     from trialscrape.page import Page
+    from trialscrape.parsing.criteria_text import parse_criteria
     from trialscrape.parsing.renderer import render
     from trialscrape.records import (
         Age,
@@ -58,6 +59,7 @@ _MENU = {
     "engines": "parse parse_files trace",
     "exports.frames": "to_frame",
     "page": "Page",
+    "parsing.criteria_text": "parse_criteria",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
     "PlacedCriterion Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
@@ -105,6 +107,7 @@ __all__ = [
     "Unreadable",
     "__version__",
     "parse",
+    "parse_criteria",
     "parse_files",
     "read_records",
     "render",

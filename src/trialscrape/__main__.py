@@ -4,6 +4,8 @@ import io
 import os
 import sys
 
+_PIPE_CLOSED = 128 + 13  # as `cli.app` says
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -20,9 +22,10 @@ def main() -> None:
     except OSError as error:
         # Python would write the rest of the buffer again, and end with its own message and exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not isinstance(error, BrokenPipeError):
-            reason = (error.strerror or str(error)).lower()
-            print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_PIPE_CLOSED)
+        reason = (error.strerror or str(error)).lower()
+        print(f"cannot write output: {reason}", file=sys.stderr)  # noqa: T201  as above
         sys.exit(1)
 
 
@@ -57,8 +60,9 @@ def _run_command() -> None:
     if before is signal.default_int_handler:
         # Some imports catch a KeyboardInterrupt and raise another error.
         signal.signal(signal.SIGINT, _stop_at_once)
-    from trialscrape.cli.app import app  # noqa: PLC0415
+    from trialscrape.cli.app import make_app  # noqa: PLC0415
 
+    app = make_app(sys.argv[1] if len(sys.argv) > 1 else None)
     signal.signal(signal.SIGINT, before)
     app(prog_name="trialscrape")
 

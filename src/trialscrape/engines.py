@@ -20,9 +20,10 @@ from trialscrape.errors import PageError, Rejected
 from trialscrape.page import Page
 from trialscrape.parsing.parser import add_matched_id, parse_page
 from trialscrape.records import TracedTrial, Trial
-from trialscrape.results import Outcome, PageResult
+from trialscrape.results import Outcome, PageResult, make_failure
 from trialscrape.sources.containers import unwrap
 from trialscrape.sources.files import Files, measure_file, read_pages
+from trialscrape.sources.members import ANY_HOST, Selection
 
 T = TypeVar("T")
 
@@ -76,23 +77,38 @@ def _wrap_page(page: Page | str | bytes, file: str | None, url: str | None, cont
     return replace(page, file=file or page.file, url=url or page.url, content_type=content_type or page.content_type)
 
 
-def parse_files(paths: Iterable[str | Path], *, strict: bool = False, spans: bool = False) -> Iterator[PageResult]:
+def parse_files(  # noqa: PLR0913  each is one of the command's options
+    paths: Iterable[str | Path],
+    *,
+    strict: bool = False,
+    spans: bool = False,
+    host: str = ANY_HOST,
+    text_column: str | None = None,
+    url_column: str | None = None,
+) -> Iterator[PageResult]:
     """Read saved pages, one after the other.
 
     Args:
-        paths: Files, folders (read recursively, without what `sources.Files` skips), stores, and `-` for stdin.
+        paths: Files, folders (read recursively, without what `sources.Files` skips), and `-` for stdin. A file may be a
+            page, an archive or a dump with pages, or a store: docs/files.md.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Return `TracedTrial` records.
+        host: Only pages of this host, of archives and dumps that give each page's address; `*` is all hosts.
+        text_column: The column or key of a dump with the pages; by default the first known one.
+        url_column: That with their addresses, likewise.
 
     Yields:
         One result per page, in the order of the paths and, in a folder, of the names.
     """
-    return _read_batch(Files(paths), strict=strict, spans=spans)
+    selection = Selection(host=host, text_column=text_column, url_column=url_column)
+    items = chain.from_iterable(read_pages(file, selection) for file in Files(paths))
+    return _read_batch(items, strict=strict, spans=spans)
 
 
-def map_pages(
+def map_pages(  # noqa: PLR0913  each is one of the command's options
     finish: Callable[[Iterable[PageResult]], T],
     files: Iterable[str],
+    selection: Selection | None = None,
     *,
     jobs: int | None = 1,
     strict: bool = False,
@@ -104,6 +120,7 @@ def map_pages(
         finish: What to make of the results of a batch, in the process that read it. With several jobs it and what it
             returns are pickled.
         files: The files, as `Files` lists them.
+        selection: What is wanted of archives and dumps, and a count of what is left out.
         jobs: How many processes read; None for as many as there are cores, once there are more than `FEW_PAGES` pages.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Read `TracedTrial` records.
@@ -112,7 +129,7 @@ def map_pages(
         What `finish` returned for each batch, in the order of the files.
     """
     work = partial(_finish_batch, finish, strict=strict, spans=spans)
-    batches = _make_batches(files)
+    batches = _make_batches(files, selection)
     if jobs is None:
         few = 0
         for batch in batches:
@@ -130,11 +147,11 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _make_batches(files: Iterable[str]) -> Iterator[Batch]:
+def _make_batches(files: Iterable[str], selection: Selection | None) -> Iterator[Batch]:
     """Part the files into batches; a container is read here, page by page, so that several jobs share its pages."""
     batch: Batch = []
     size = 0
-    for item, length in _list_items(files):
+    for item, length in _list_items(files, selection):
         batch.append(item)
         size += length
         if len(batch) == _BATCH or size > _BATCH_BYTES:
@@ -144,21 +161,14 @@ def _make_batches(files: Iterable[str]) -> Iterator[Batch]:
         yield batch
 
 
-def _list_items(files: Iterable[str]) -> Iterator[tuple[str | Page | PageResult, int]]:
+def _list_items(files: Iterable[str], selection: Selection | None) -> Iterator[tuple[str | Page | PageResult, int]]:
     for file in files:
         length = measure_file(file)
         if length is not None:
             yield file, length
             continue
-        for item in _read_file(file):
+        for item in read_pages(file, selection):
             yield item, len(item.body) if isinstance(item, Page) else 0
-
-
-def _read_file(file: str) -> Iterator[Page | PageResult]:
-    try:
-        yield from read_pages(file)
-    except PageError as error:
-        yield _make_failure(os.fsencode(file).decode("utf-8", "backslashreplace"), error)
 
 
 def _finish_batch(finish: Callable[[Iterable[PageResult]], T], batch: Batch, *, strict: bool, spans: bool) -> T:
@@ -167,7 +177,7 @@ def _finish_batch(finish: Callable[[Iterable[PageResult]], T], batch: Batch, *, 
 
 def _read_batch(batch: Iterable[str | Page | PageResult], *, strict: bool, spans: bool) -> Iterator[PageResult]:
     for entry in batch:
-        for item in _read_file(entry) if isinstance(entry, str) else [entry]:
+        for item in read_pages(entry) if isinstance(entry, str) else [entry]:
             yield read_page(item, strict=strict, spans=spans) if isinstance(item, Page) else item
 
 
@@ -273,15 +283,11 @@ def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageR
         if strict:
             _reject_doubt(trial)
     except PageError as error:
-        return _make_failure(file, error)
+        return make_failure(file, error)
     except Exception as error:  # noqa: BLE001  a bug must not cost the user the other pages; it is reported
         message = f"trialscrape failed on this page, please report it: {error!r}"
         return PageResult(file, Outcome.INTERNAL_ERROR, message)
     return PageResult(file, Outcome.OK, trial=trial, lines=parsed.filled)
-
-
-def _make_failure(file: str, error: PageError) -> PageResult:
-    return PageResult(file, Outcome(error.outcome), error.message, error.line)
 
 
 def _reject_doubt(trial: Trial) -> None:

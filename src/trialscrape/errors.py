@@ -9,6 +9,7 @@
     │   └── Rejected          it has warnings or unparsed lines, and strict reading was requested
     ├── SettingsError         a setting that cannot be used
     ├── IncompleteBody        a body that ends early, or that is in an unknown coding
+    ├── DamagedBody           compressed data that is damaged
     ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
     ├── UnknownField          a field that records do not have
@@ -101,6 +102,10 @@ class SettingsError(TrialscrapeError):
 
 class IncompleteBody(TrialscrapeError):
     """A body that did not arrive whole, or in no known coding."""
+
+
+class DamagedBody(TrialscrapeError):
+    """Compressed data that is damaged."""
 
 
 class BodyTooLarge(TrialscrapeError):

@@ -6,7 +6,7 @@ Codes are enumerations of the ClinicalTrials.gov API v2.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,9 @@ SIDES = ("inclusion", "exclusion", "unassigned")
 _LONGEST_SHOWN = 80
 _Node = TypeVar("_Node")
 
+SCHEMA_VERSION: Final = 2
+"""Version of the record: it grows when a field changes its meaning."""
+
 NctId = Annotated[str, Field(pattern=r"^NCT[0-9]{8}$")]
 Count = Annotated[int, Field(ge=0)]
 
@@ -73,38 +76,38 @@ class Term(_Record):
 class Intervention(_Record):
     """One treatment of the study."""
 
-    type: Term
-    name: str
+    type: Term = Field(description="`InterventionType`.")
+    name: str = Field(description="What is given or done.")
 
 
 class Identifier(_Record):
     """One identifier of the study; the type is null where the page gives none."""
 
-    value: str
-    type: Term | None
+    value: str = Field(description="The identifier.")
+    type: Term | None = Field(description="`OrgStudyIdType` or `SecondaryIdType`; null where the page gives none.")
 
 
 class Enrollment(_Record):
     """How many participants the study has, or expects."""
 
-    count: Count
-    type: Literal["ACTUAL", "ESTIMATED"]
+    count: Count = Field(description="How many.")
+    type: Literal["ACTUAL", "ESTIMATED"] = Field(description="Whether they were counted or are expected.")
 
 
 class Age(_Record):
     """An age limit."""
 
-    value: Count
-    unit: Literal["YEARS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES"]
+    value: Count = Field(description="How many units.")
+    unit: Literal["YEARS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES"] = Field(description="The unit.")
     years: float = Field(ge=0, description="The same in years, six decimals, so that ages of all units compare.")
 
 
 class Ages(_Record):
     """The ages that may take part: the page's words, and the limits read from them."""
 
-    label: str
-    minimum: Age | None
-    maximum: Age | None
+    label: str = Field(description="What the page prints.")
+    minimum: Age | None = Field(description="The least age; null without one.")
+    maximum: Age | None = Field(description="The greatest age, included; null without one.")
 
 
 class Criterion(_Record):
@@ -113,9 +116,9 @@ class Criterion(_Record):
     kind: Literal["criterion", "heading"] = Field(
         description="`heading` for a line that only introduces others and states no requirement of its own."
     )
-    text: str
+    text: str = Field(description="The words of the page, without the marker.")
     marker: str | None = Field(description="What stood before the text (`•`, `1.`); null for a line without one.")
-    children: tuple["Criterion", ...]
+    children: tuple["Criterion", ...] = Field(description="What is nested under it.")
 
 
 class PlacedCriterion(NamedTuple):
@@ -138,42 +141,42 @@ class Eligibility(_Record):
     combined: bool = Field(
         description="Whether the page has one section for both sides, so that they were read from sub-headings."
     )
-    inclusion: tuple[Criterion, ...]
-    exclusion: tuple[Criterion, ...]
-    unassigned: tuple[Criterion, ...]
+    inclusion: tuple[Criterion, ...] = Field(description="Who may take part.")
+    exclusion: tuple[Criterion, ...] = Field(description="Who may not.")
+    unassigned: tuple[Criterion, ...] = Field(description="What the page gives to neither side, or not clearly.")
 
 
 class Design(_Record):
     """The design rows of an interventional study."""
 
-    primary_purpose: Term | None
-    allocation: Term | None
-    intervention_model: Term | None
-    masking: Term | None
+    primary_purpose: Term | None = Field(description="`PrimaryPurpose`.")
+    allocation: Term | None = Field(description="`DesignAllocation`.")
+    intervention_model: Term | None = Field(description="`InterventionalAssignment`.")
+    masking: Term | None = Field(description="`DesignMasking`.")
 
 
 class Participants(_Record):
     """The sentence above the arms."""
 
-    count: Count
-    groups: Count
-    placebo_group: bool
+    count: Count = Field(description="How many participants.")
+    groups: Count = Field(description="In how many groups.")
+    placebo_group: bool = Field(description="Whether one of them gets a placebo.")
 
 
 class Arm(_Record):
     """One arm or group; observational groups have no type."""
 
-    label: str
-    type: Term | None
-    description: str | None
-    interventions: tuple[Intervention, ...]
+    label: str = Field(description="Its name.")
+    type: Term | None = Field(description="`ArmGroupType`; observational groups have none.")
+    description: str | None = Field(description="Its description.")
+    interventions: tuple[Intervention, ...] = Field(description="What it gets.")
 
 
 class ReferringSite(_Record):
     """The research site whose listing led to the page: the banner above the title."""
 
-    name: str
-    veeva_enabled: bool
+    name: str = Field(description="Its name.")
+    veeva_enabled: bool = Field(description="Whether the banner says that it uses Veeva.")
 
 
 class Source(_Record):
@@ -181,30 +184,30 @@ class Source(_Record):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    schema_version: Literal[2] = Field(
-        default=2, alias="schema", description="Version of the record: it grows when a field changes its meaning."
-    )
+    schema_version: Literal[2] = Field(default=SCHEMA_VERSION, alias="schema", description="Version of the record.")
     file: str | None = Field(description="The page's file as given; `archive!member` for a member of an archive.")
     url: str | None = Field(description="As fetched, or what the saved page says of itself.")
     sha256: str = Field(description="Of the page's bytes as they were given, in hexadecimal.")
-    form: Literal["full", "stripped"]
+    form: Literal["full", "stripped"] = Field(
+        description="Whether the page has its headings and chrome (full), or lacks some (stripped)."
+    )
 
 
 class UnparsedLine(_Record):
     """A line of the page that went into no field and is no known chrome; `line` counts from 1."""
 
-    line: Annotated[int, Field(ge=1)]
-    text: str
+    line: int = Field(ge=1, description="Its number, from 1.")
+    text: str = Field(description="The line.")
 
 
 class PageWarning(_Record):
     """Something doubtful. The codes are stable and listed in docs/warnings.md."""
 
-    code: str
-    severity: Severity
+    code: str = Field(description="What is doubtful, as a stable code.")
+    severity: Severity = Field(description="`alarm`: the site may have changed; `doubt`: look at this page; `note`.")
     field: str | None = Field(description="The field it is about; null where it is about the page.")
-    line: Annotated[int, Field(ge=1)] | None
-    message: str
+    line: Annotated[int, Field(ge=1)] | None = Field(description="The line it is about, from 1.")
+    message: str = Field(description="What was expected, and what was found.")
 
 
 def warning(code: str, message: str, *, field: str | None = None, line: int | None = None) -> PageWarning:
@@ -215,35 +218,45 @@ def warning(code: str, message: str, *, field: str | None = None, line: int | No
 class Trial(_Record):
     """One study page. Null is what the page does not say; an empty list is an empty section."""
 
-    nct_id: NctId | None = None
-    title: str | None = None
+    nct_id: NctId | None = Field(default=None, description="The first identifier that is an NCT id.")
+    title: str | None = Field(default=None, description="The title line, whole.")
     brief_title: str | None = Field(default=None, description="The title without the acronym's bracket.")
-    acronym: str | None = None
-    sponsor: str | None = None
-    overall_status: Term | None = None
-    phases: tuple[Term, ...] = ()
-    conditions: tuple[str, ...] = ()
-    interventions: tuple[Intervention, ...] = ()
-    study_type: Term | None = None
-    funder_types: tuple[Term, ...] = ()
-    identifiers: tuple[Identifier, ...] = ()
-    brief_summary: str | None = None
-    detailed_description: str | None = None
-    enrollment: Enrollment | None = None
-    sex: Term | None = None
-    ages: Ages | None = None
-    healthy_volunteers: bool | None = None
-    eligibility: Eligibility
-    design: Design | None = None
-    participants: Participants | None = None
-    arms: tuple[Arm, ...] = ()
-    document_count: Count | None = None
-    location_count: Count | None = None
-    central_contacts: tuple[str, ...] = ()
-    referring_site: ReferringSite | None = None
-    source: Source
-    unparsed: tuple[UnparsedLine, ...] = ()
-    warnings: tuple[PageWarning, ...] = ()
+    acronym: str | None = Field(default=None, description="The title's last round bracket, where it is an acronym.")
+    sponsor: str | None = Field(default=None, description="The line under the title.")
+    overall_status: Term | None = Field(default=None, description="The status; ClinicalTrials.gov API v2 `Status`.")
+    phases: tuple[Term, ...] = Field(default=(), description="The phases, in the page's order; `Phase`.")
+    conditions: tuple[str, ...] = Field(default=(), description="The conditions, a line each.")
+    interventions: tuple[Intervention, ...] = Field(
+        default=(), description="The treatments, with their types; `InterventionType`."
+    )
+    study_type: Term | None = Field(default=None, description="The study type; `StudyType`.")
+    funder_types: tuple[Term, ...] = Field(
+        default=(), description="The classes of sponsor and collaborators; `AgencyClass`."
+    )
+    identifiers: tuple[Identifier, ...] = Field(default=(), description="All identifiers, the NCT id included.")
+    brief_summary: str | None = Field(default=None, description="The lines of About.")
+    detailed_description: str | None = Field(default=None, description="The lines of Full description.")
+    enrollment: Enrollment | None = Field(default=None, description="How many participants the study has, or expects.")
+    sex: Term | None = Field(default=None, description="Which sexes may take part; `Sex`.")
+    ages: Ages | None = Field(
+        default=None, description="Which ages may take part; null on a full page is a study without limits."
+    )
+    healthy_volunteers: bool | None = Field(default=None, description="Whether healthy volunteers may take part.")
+    eligibility: Eligibility = Field(description="The criteria, by side.")
+    design: Design | None = Field(default=None, description="The design rows; null where there is none of them.")
+    participants: Participants | None = Field(default=None, description="What the sentence above the arms says.")
+    arms: tuple[Arm, ...] = Field(default=(), description="The arms or groups.")
+    document_count: Count | None = Field(default=None, description="How many trial documents the page lists.")
+    location_count: Count | None = Field(default=None, description="How many locations the page has.")
+    central_contacts: tuple[str, ...] = Field(default=(), description="The central contacts, a person or centre each.")
+    referring_site: ReferringSite | None = Field(
+        default=None, description="The research site whose listing led to the page."
+    )
+    source: Source = Field(description="Where the page came from.")
+    unparsed: tuple[UnparsedLine, ...] = Field(
+        default=(), description="Every line that went into no field and is no known chrome."
+    )
+    warnings: tuple[PageWarning, ...] = Field(default=(), description="What is doubtful.")
 
     def criteria(self) -> Iterator[PlacedCriterion]:
         """Walk all criteria in preorder, side by side: inclusion, exclusion, unassigned."""
@@ -288,4 +301,4 @@ class TracedTrial(Trial):
     counted in the page's text; for an HTML page that is the text its elements give.
     """
 
-    spans: dict[str, tuple[int, int]]
+    spans: dict[str, tuple[int, int]] = Field(description="A field to its first and last line, from 1.")

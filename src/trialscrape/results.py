@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from enum import StrEnum, auto
 
+from trialscrape.errors import PageError
 from trialscrape.records import Trial
 
 
@@ -41,7 +42,7 @@ class PageResult:
     """What became of one page.
 
     Attributes:
-        file: The page's file as given, or found in a folder that was; `-` for stdin.
+        file: The page's file as given, or found in a folder that was; `-` for stdin; `archive!member` in an archive.
         outcome: `ok`, or the `outcome` of an error in `trialscrape.errors`; `internal_error` is a fault of trialscrape.
         message: What was expected, what was found, and what to do; None where all is well.
         line: The line of the page's text that the message is about, from 1.
@@ -55,6 +56,11 @@ class PageResult:
     line: int | None = None
     trial: Trial | None = None
     lines: int = 0
+
+
+def make_failure(file: str, error: PageError) -> PageResult:
+    """Make the result of a page that gives no record."""
+    return PageResult(file, Outcome(error.outcome), error.message, error.line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from trialscrape.exports.formats import FORMATS, name_outcomes
 from trialscrape.exports.jsonl import format_pages
 from trialscrape.extras import load_extra
 from trialscrape.sources.files import measure_file
+from trialscrape.sources.members import Selection
 
 SHARD_PAGES = 2_000
 """Pages of a folder that are one shard: some seconds of work."""
@@ -37,6 +38,7 @@ class Shard(NamedTuple):
             does not take this one's output for its own.
         files: The files to read, as the user named them.
         folder: Where the output goes.
+        selection: What is wanted of archives and dumps.
         format: The name of its format.
         strict: Reject a page that has warnings or unparsed lines.
         spans: Add the source lines of each field.
@@ -46,6 +48,7 @@ class Shard(NamedTuple):
     name: str
     files: tuple[str, ...]
     folder: str
+    selection: Selection
     format: str = "jsonl"
     strict: bool = False
     spans: bool = False
@@ -73,14 +76,17 @@ class ShardSummary(NamedTuple):
     sha256: str
 
 
-def plan_shards(files: Iterable[str], folder: Path, format_name: str, *, strict: bool, spans: bool) -> Iterator[Shard]:
+def plan_shards(  # noqa: PLR0913  each is one of the command's options
+    files: Iterable[str], folder: Path, format_name: str, *, selection: Selection, strict: bool, spans: bool
+) -> Iterator[Shard]:
     """Part the files into shards, in their order."""
     base = str(Path.cwd())
+    wanted = [selection.host, selection.text_column, selection.url_column]
 
     def make(names: list[str]) -> Shard:
-        key = hashlib.sha256(json.dumps([base, names, strict, spans]).encode()).hexdigest()[:12]
+        key = hashlib.sha256(json.dumps([base, names, wanted, strict, spans]).encode()).hexdigest()[:12]
         stem = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(names[0]).stem)[:40]
-        return Shard(f"{stem}-{key}", tuple(names), str(folder), format_name, strict, spans, base)
+        return Shard(f"{stem}-{key}", tuple(names), str(folder), selection, format_name, strict, spans, base)
 
     part: list[str] = []
     for file in files:
@@ -109,7 +115,7 @@ def read_shard(shard: Shard) -> ShardSummary:
             FORMATS[shard.format].open(shard.records) as write,
             atomic_write(name_outcomes(shard.records)) as rows,
         ):
-            parts = map_pages(format_pages, shard.files, strict=shard.strict, spans=shard.spans)
+            parts = map_pages(format_pages, shard.files, shard.selection, strict=shard.strict, spans=shard.spans)
             for page in chain.from_iterable(parts):
                 if page.record:
                     write(page.record)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from support.page import PAGE, with_
 from support.records import all_lines, changed, line_of, query
-from trialscrape.cli.app import app
+from trialscrape.cli.app import make_app
 from trialscrape.exports.formats import FORMATS
 from trialscrape.exports.sqlite import APPLICATION_ID
 from trialscrape.exports.tables import TABLES
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, terminal_width=500)
+    return CliRunner().invoke(make_app(), arguments, terminal_width=500)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -66,7 +66,7 @@ def test_stdin_and_stdout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     output = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=output, isatty=lambda: False))
     with pytest.raises(SystemExit) as ended:
-        app(["convert", "-", "--fields", "nct_id"])
+        make_app("convert")(["convert", "-", "--fields", "nct_id"])
     assert ended.value.code == 0
     ids = [json.loads(line) for line in output.getvalue().splitlines()]
     assert ids == [{"nct_id": json.loads(line)["nct_id"]} for line in all_lines()]

@@ -127,7 +127,7 @@ def test_ctrl_c_during_the_imports(tmp_path: Path, before: str, code: int, said:
 def test_ctrl_c_before_a_command_began() -> None:
     program = (
         "import signal\nfrom trialscrape import __main__\nfrom trialscrape.cli import app as cli\n"
-        "cli.app = lambda **_: signal.raise_signal(signal.SIGINT)\n__main__.main()"
+        "cli.make_app = lambda _: lambda **_: signal.raise_signal(signal.SIGINT)\n__main__.main()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
@@ -142,3 +142,30 @@ def test_the_version_needs_no_command() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"trialscrape {trialscrape.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["parse", "check", "show", "schema"])
+def test_what_works_offline_imports_nothing_of_the_network(page: Path, command: str) -> None:
+    program = (
+        "import sys\nfrom trialscrape import __main__\n"
+        "try:\n    __main__.main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "loaded = {'httpx', 'httpcore', 'protego', 'tenacity', 'ssl', 'trialscrape.scraping'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    arguments = [] if command == "schema" else [str(page)]
+    done = subprocess.run([sys.executable, "-c", program, command, *arguments], capture_output=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[1:]) == (0, [])
+
+
+@pytest.mark.parametrize("command", ["schema", "check", "parse"])
+def test_a_reader_that_leaves_early_is_no_failure(page: Path, command: str) -> None:
+    # Enough pages that the pipe is full before the command ends.
+    pages = [str(page)] * 60
+    with subprocess.Popen(
+        [*COMMAND, command, *(pages if command != "schema" else [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")

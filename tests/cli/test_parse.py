@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import trialscrape
+from support.archives import make_lines, make_zip
 from support.page import PAGE, with_
 from trialscrape.parsing.parser import parse_page
 from trialscrape.records import Trial
@@ -95,6 +96,12 @@ def test_a_mistyped_path_leaves_the_output_as_it_is(command: str, folder: Path, 
     assert [path.name for path in tmp_path.iterdir() if "good" in path.name] == ["good.jsonl"]
 
 
+def test_an_id_in_place_of_a_file_gets_a_hint() -> None:
+    done = run("parse", "NCT99000001")
+    assert done.returncode == 2
+    assert "run: trialscrape scrape NCT99000001" in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_stdin_and_stdout() -> None:
     done = run("parse", "-", stdin=PAGE.encode())
     assert done.returncode == 0
@@ -154,6 +161,8 @@ def test_nothing_to_read_is_reported(tmp_path: Path) -> None:
         (["parse", "-", "-o", "no/x.jsonl"], "cannot write no/x.jsonl: there is no folder no"),
         (["parse", "-", "-o", "."], "cannot write .: it is not a regular file"),
         (["show", "."], ". is a folder; name one page"),
+        (["store", "export", "pages"], "name: end it in .warc, .warc.gz or .wacz, or add --format"),
+        (["store", "export", "pages", "--format", "tar"], "there is no format 'tar'; choose from warc, wacz"),
         (["pars"], "No such command"),
         (["parse", "--nope"], "No such option"),
     ],
@@ -221,6 +230,57 @@ def test_a_folder_of_saved_pages_needs_no_tidying(tmp_path: Path) -> None:
     ]
 
 
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    rows = [(f"https://{host}/study/a", PAGE) for host in ("ctv.veeva.com", "example.org", "example.org")]
+    dump = make_lines(*({"address": url, "page": page} for url, page in rows))
+    path = tmp_path / "all!.zip"
+    path.write_bytes(make_zip(("a.txt", PAGE.encode()), ("Thumbs.db", b""), ("b.jsonl", dump), ("c", b"no page")))
+    return path
+
+
+def test_an_archive_is_read_member_by_member(archive: Path, tmp_path: Path) -> None:
+    output = tmp_path / "trials.jsonl"
+    done = run("parse", archive, "-o", output, "--text-column", "page", "--url-column", "address")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"3 pages, 2 ok, 1 failed, 0 warnings, 0 unparsed lines, 1 skipped, 2 of other sites; records in {output}"
+    )
+    assert [(row["file"], row["outcome"]) for row in rows(tmp_path / "trials.outcomes.jsonl")] == [
+        (f"{archive}!a.txt", "ok"),
+        (f"{archive}!b.jsonl!1", "ok"),
+        (f"{archive}!c", "not_a_study_page"),
+    ]
+    assert [row["source"]["url"] for row in map(json.loads, output.read_text().splitlines())] == [
+        None,
+        "https://ctv.veeva.com/study/a",
+    ]
+
+
+def test_check_reads_archives_too(archive: Path) -> None:
+    done = run("check", archive, "--text-column", "page", "--url-column", "address", "--host", "example.org")
+    assert done.stdout.splitlines()[:3] == [
+        "pages   4: 3 read, 1 failed",
+        "skipped 1 files and folders that are no pages",
+        "skipped 1 pages of other sites",
+    ]
+
+
+def test_show_takes_a_member(archive: Path) -> None:
+    assert "NCT99000100" in run("show", f"{archive}!a.txt").stdout
+    assert "NCT99000100" in run("show", archive).stdout
+    failed = run("show", f"{archive}!c")
+    assert (failed.returncode, failed.stderr.split(":")[:2]) == (1, [f"{archive}!c", " not_a_study_page"])
+    assert f"there is no page {archive.name}!d" in " ".join(
+        run("show", f"{archive.name}!d", cwd=archive.parent).stderr.split()
+    )
+
+
+def test_an_archive_comes_through_a_pipe(archive: Path) -> None:
+    done = run("parse", "-", stdin=archive.read_bytes())
+    assert json.loads(done.stdout.splitlines()[0])["source"]["file"] == "-!a.txt"
+
+
 def test_show_is_for_a_person() -> None:
     done = run("show", "-", stdin=PAGE.encode())
     assert done.returncode == 0
@@ -275,7 +335,7 @@ def test_a_reader_that_goes_away_is_no_crash(tmp_path: Path) -> None:
     pipe.stdout.close()
     assert pipe.stderr.read() == b""
     pipe.stderr.close()
-    assert pipe.wait() == 1
+    assert pipe.wait() == 141
 
 
 def test_ctrl_c_leaves_what_was_written_under_another_name(tmp_path: Path) -> None:
@@ -307,6 +367,9 @@ def test_version_and_help() -> None:
 def test_schema_describes_the_record() -> None:
     schema = json.loads(run("schema").stdout)
     assert list(schema["properties"]) == list(Trial.model_fields)
+    assert (schema["$id"], schema["version"]) == ("https://example.org/trialscrape/schema/2/Trial.json", 2)
+    for model in (schema, *schema["$defs"].values()):
+        assert [name for name, field in model["properties"].items() if "description" not in field] == []
     assert "spans" in json.loads(run("schema", "--spans").stdout)["properties"]
 
 

@@ -121,7 +121,7 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
     old = run("scrape", "--dry-run", IDS[0], "--max-age", "0").stdout.splitlines()
     assert old[1:] == [f"{IDS[0]}: GET {url}/study/{STUDIES[0].slug} if it changed"]
     assert run.replica.requests == []
-    assert not list(run.folder.glob("trials.*"))
+    assert sorted(path.name for path in run.folder.iterdir()) == ["trialscrape.db", "trialscrape.db.lock"]
 
 
 def test_a_dry_run_shows_what_a_terminal_would_obey(run: Runner) -> None:
@@ -162,6 +162,15 @@ def test_wrong_usage_is_reported(run: Runner, arguments: list[str], settings: di
     assert message in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
     assert run.replica.requests == []
     assert list(run.folder.iterdir()) == []
+
+
+def test_a_file_among_the_ids_gets_a_hint(run: Runner) -> None:
+    (run.folder / "ids.csv").write_text(IDS[0])
+    done = run("scrape", "ids.csv")
+    assert done.returncode == 2
+    assert "ids.csv is a file: to read ids from it, run: trialscrape scrape -i ids.csv" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
 
 
 OVERWRITING = [
@@ -372,7 +381,7 @@ def test_a_reader_that_goes_away_is_no_crash(run: Runner) -> None:
     pipe.stdout.close()
     assert pipe.stderr.read() == b""
     pipe.stderr.close()
-    assert pipe.wait(20) == 1
+    assert pipe.wait(20) == 141
 
 
 # The other commands
@@ -421,6 +430,16 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     again = run("store", "import", "pages.warc.gz", "--store", "other.db")
     assert (again.returncode, again.stderr) == (0, "0 pages new, 3 known, 1 skipped: not a response\n")
     assert bare(run("parse", "other.db").stdout) == bare(records)
+    assert run("store", "export", "pages.wacz").stderr == "3 pages written to pages.wacz\n"
+    assert bare(run("parse", "pages.wacz", "pages.warc.gz").stdout) == bare(records + records)
+    other = run("parse", "pages.wacz", "--host", "example.org")
+    assert (other.returncode, other.stderr.splitlines()) == (
+        1,
+        [
+            "0 pages, 0 ok, 0 failed, 0 warnings, 0 unparsed lines, 3 of other sites",
+            "found no page of example.org; name another host with --host, or all with --host '*'",
+        ],
+    )
     assert run.replica.requests == []
     # The imported pages need not be fetched: the registry says only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")

@@ -9,7 +9,7 @@ import pytest
 import trialscrape
 from support.page import PAGE
 
-PYTHON, C = 854, 720
+PYTHON, C = 771, 706
 SLACK = 1.05
 
 

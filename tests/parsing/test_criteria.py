@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialscrape.parsing.criteria import MAX_DEPTH, parse_criteria
+from trialscrape.parsing.criteria import MAX_DEPTH, read_criteria
 from trialscrape.records import Criterion
 
 Shape = list[object]
@@ -49,13 +49,13 @@ def shape(criteria: tuple[Criterion, ...]) -> Shape:
     ],
 )
 def test_nesting(lines: list[str], expected: Shape) -> None:
-    parsed = parse_criteria(lines, "inclusion")
+    parsed = read_criteria(lines, "inclusion")
     assert shape(parsed.inclusion) == expected
     assert parsed[1:] == ((), (), (), None)
 
 
 def test_nesting_beyond_the_limit_becomes_siblings() -> None:
-    parsed = parse_criteria(["  " * level + f"• {level}" for level in range(1, MAX_DEPTH + 4)], "inclusion")
+    parsed = read_criteria(["  " * level + f"• {level}" for level in range(1, MAX_DEPTH + 4)], "inclusion")
     deepest = parsed.inclusion
     for _ in range(MAX_DEPTH - 1):
         (node,) = deepest
@@ -78,7 +78,7 @@ LINE = st.tuples(
 @given(st.lists(LINE | st.just(None)))
 def test_preorder_is_the_order_of_the_lines(parts: list[tuple[str, str, str] | None]) -> None:
     lines = ["".join(part) if part else "" for part in parts]
-    nodes = flat(parse_criteria(lines, "inclusion").inclusion)
+    nodes = flat(read_criteria(lines, "inclusion").inclusion)
     found = "\n".join(f"{node.marker or ''} {node.text}" for node in nodes).split("\n")
     assert [line.strip() for line in found if line] == [line.strip() for line in lines if line]
 
@@ -247,7 +247,7 @@ COMBINED: dict[str, Row] = {
 @pytest.mark.parametrize("row", COMBINED.values(), ids=COMBINED)
 def test_a_section_for_both_sides_is_shared_out(row: Row) -> None:
     lines, inclusion, exclusion, unassigned, doubtful = row
-    parsed = parse_criteria(lines, None)
+    parsed = read_criteria(lines, None)
     assert shape(parsed.inclusion) == inclusion
     assert shape(parsed.exclusion) == exclusion
     assert shape(parsed.unassigned) == unassigned
@@ -255,7 +255,7 @@ def test_a_section_for_both_sides_is_shared_out(row: Row) -> None:
 
 
 def test_a_heading_of_the_other_side_holds_and_is_doubtful() -> None:
-    parsed = parse_criteria(["  • a", "Extension Inclusion Criteria:", "  • b", "Exclusion:", "  • c"], "exclusion")
+    parsed = read_criteria(["  • a", "Extension Inclusion Criteria:", "  • b", "Exclusion:", "  • c"], "exclusion")
     assert shape(parsed.inclusion) == ["Extension Inclusion Criteria:", ["• b"]]
     assert shape(parsed.exclusion) == ["• a", "Exclusion:", ["• c"]]
     (doubt,) = parsed.doubts
@@ -266,8 +266,8 @@ def test_a_heading_of_the_other_side_holds_and_is_doubtful() -> None:
 
 
 def test_a_doubt_says_what_it_is_about() -> None:
-    unclear = parse_criteria(["Inclusion/exclusion criteria: " + "a" * 80], None)
-    left = parse_criteria(["  • a", "    • Exclusion:", "      • b", "  • c"], "inclusion")
+    unclear = read_criteria(["Inclusion/exclusion criteria: " + "a" * 80], None)
+    left = read_criteria(["  • a", "    • Exclusion:", "      • b", "  • c"], "inclusion")
     assert [doubt.message for doubt in (*unclear.doubts, *left.doubts[1:])] == [
         f"expected a heading that names one side, found 'Inclusion/exclusion criteria: {'a' * 30}'; "
         "what follows is unassigned",
@@ -285,6 +285,13 @@ def test_a_doubt_says_what_it_is_about() -> None:
         (["  • Inclusion:", "", "    women"], []),
         (["Patients must have:", "  • a"], ["Patients must have:"]),
         (["Patients must have:", "", "a"], []),
+        (["Eligibility criteria:", "", "For adults:", "", "  • a"], ["Eligibility criteria:", "For adults:"]),
+        (
+            ["Eligibility criteria:", "", "Exclusion criteria:", "", "a"],
+            ["Exclusion criteria:", "Eligibility criteria:"],
+        ),
+        (["Eligibility criteria:", "", "A lamp", "", "For adults:", "", "  • a"], ["For adults:"]),
+        (["Adequate sleep:", "", "Exclusion criteria:", "", "a"], ["Exclusion criteria:"]),
         (["  • SLEEPERS:", "    • a"], ["SLEEPERS:"]),
         (["  • SLEEPERS:", "  • a"], []),
         (["  • Adequate organ function:", "    • a"], ["Adequate organ function:"]),
@@ -296,6 +303,6 @@ def test_a_doubt_says_what_it_is_about() -> None:
     ],
 )
 def test_a_heading_is_what_only_introduces_others(lines: list[str], headings: list[str]) -> None:
-    parsed = parse_criteria(lines, None)
+    parsed = read_criteria(lines, None)
     nodes = [node for side in (parsed.inclusion, parsed.exclusion, parsed.unassigned) for node in flat(side)]
     assert [node.text for node in nodes if node.kind == "heading"] == headings

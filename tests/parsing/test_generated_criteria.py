@@ -9,7 +9,8 @@ import pytest
 import trialscrape
 from support.criteria_sections import TOKEN, Built, build
 from support.page import PAGE
-from trialscrape.parsing.criteria import ParsedCriteria, parse_criteria
+from trialscrape.parsing.criteria import ParsedCriteria, read_criteria
+from trialscrape.parsing.criteria_text import read_criteria_text
 from trialscrape.parsing.subheadings import Side
 from trialscrape.records import Criterion
 
@@ -57,7 +58,7 @@ def test_no_criterion_is_on_a_wrong_side_without_a_warning(side: Side | None) ->
     needless = 0
     for seed in range(SECTIONS if side is None else SECTIONS // 10):
         built = build(seed, side)
-        parsed = parse_criteria(built.lines, side)
+        parsed = read_criteria(built.lines, side)
         doubted = {doubt.at for doubt in parsed.doubts}
         text = "\n".join(built.lines)
         assert wrong(built, parsed) == [], f"seed {seed}\n{text}"
@@ -68,6 +69,18 @@ def test_no_criterion_is_on_a_wrong_side_without_a_warning(side: Side | None) ->
     assert needless <= MOST_NEEDLESS * SECTIONS
 
 
+def test_no_criterion_of_a_text_is_on_a_wrong_side_without_a_warning() -> None:
+    needless = 0
+    for seed in range(SECTIONS):
+        built = build(seed)
+        text = "\n".join(built.lines)
+        parsed = read_criteria_text(text)
+        assert wrong(built, parsed) == [], f"seed {seed}\n{text}"
+        assert skipped(parsed) == [], f"seed {seed}\n{text}"
+        needless += len({doubt.at for doubt in parsed.doubts} - built.doubtful)
+    assert needless <= MOST_NEEDLESS * SECTIONS
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_a_page_gives_the_criteria_and_the_doubts_of_its_section(seed: int) -> None:
     built = build(seed)
@@ -75,7 +88,7 @@ def test_a_page_gives_the_criteria_and_the_doubts_of_its_section(seed: int) -> N
     section = "\n".join(("Inclusion and exclusion criteria", "", *built.lines, "", ""))
     page = PAGE[:top] + section + PAGE[bottom:]
     trial = trialscrape.parse(page)
-    parsed = parse_criteria(built.lines, None)
+    parsed = read_criteria(built.lines, None)
     sides = (trial.eligibility.inclusion, trial.eligibility.exclusion, trial.eligibility.unassigned)
     assert sides == (parsed.inclusion, parsed.exclusion, parsed.unassigned)
     assert trial.eligibility.combined

@@ -467,3 +467,34 @@ def test_the_charset_that_came_with_a_page_is_its_charset() -> None:
     assert (trial.sponsor, trial.warnings) == ("Институт", ())
     assert trialscrape.trace(page, content_type=header).sponsor == "Институт"
     assert [warning.code for warning in trialscrape.parse(page).warnings] == ["guessed_charset"]
+
+
+def test_a_condition_with_a_headings_words_is_none_even_above_what_looks_like_its_values() -> None:
+    page = with_(("Restlessness\n", "Restlessness\nTreatments\n0.5 mm Thorns: Removal\n"))
+    trial = trialscrape.parse(page)
+    assert trial.conditions == ("Restlessness", "Treatments", "0.5 mm Thorns: Removal", "Clerk, Weary")
+    assert [each.name for each in trial.interventions] == ["Tree bathing", "Potted plant"]
+    assert not trial.warnings
+
+
+def test_the_last_condition_of_a_study_without_treatments_may_have_their_headings_words() -> None:
+    gone = "Treatments\n\nBehavioral: Tree bathing\nOther: Potted plant\n\n"
+    page = with_((gone, ""), ("Clerk, Weary\n", "Treatments\n"), ("Treatment:\nBehavioral: Tree bathing\n", ""))
+    trial = trialscrape.parse(page)
+    assert trial.conditions == ("Restlessness", "Treatments")
+    assert trial.interventions == ()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "groups", "labels"),
+    [
+        ("1,240 participants in 2 patient groups", "Forest\nDescription:\nAn hour.\nMasking", ["Forest", "Masking"]),
+        ("1,240 participants in 1 patient group", "Masking", ["Masking"]),
+    ],
+)
+def test_the_last_group_of_a_study_may_have_a_headings_words(sentence: str, groups: str, labels: list[str]) -> None:
+    start, stop = PAGE.index("Primary purpose"), PAGE.index("Trial documents")
+    page = f"{PAGE[:start]}{sentence}\n\n{groups}\n\n{PAGE[stop:]}".replace("Interventional", "Observational")
+    trial = trialscrape.parse(page)
+    assert [arm.label for arm in trial.arms] == labels
+    assert trial.design is None

@@ -145,8 +145,8 @@ def test_two_pages_are_told(first: str, second: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "found no text"),
-        ("\n \n", "found no text"),
+        ("", "found no text: the file is empty or has blanks only"),
+        ("\n \n", "found no text: the file is empty or has blanks only"),
         ("hello\nworld", "found none of them in 2 lines that begin with 'hello'"),
         ("Clinic\n\nAbout\n\nText.", "found 'About' in 5 lines that begin with 'Clinic'"),
     ],

@@ -120,3 +120,18 @@ def test_ids_are_normalized_and_listed_once() -> None:
     address = "https://a.example/nct00000001"
     ids = [" nct00000001", "NCT00000001", "", " ", "a-Slug", "a-Slug ", "nct1", address, f"{address}?comeFrom=a"]
     assert normalize_ids(ids) == ["NCT00000001", "a-Slug", "NCT1", address]
+
+
+@pytest.mark.parametrize(
+    ("entry", "ids"),
+    [
+        ("NCT00000001,nct00000002, NCT00000003,", ["NCT00000001", "NCT00000002", "NCT00000003"]),
+        ("https://clinicaltrials.gov/study/NCT00000001?cond=a", ["NCT00000001"]),
+        ("http://www.clinicaltrials.gov/ct2/show/nct00000001", ["NCT00000001"]),
+        ("https://clinicaltrials.gov/study/NCT000000012", ["https://clinicaltrials.gov/study/NCT000000012"]),
+        ("https://a.example/study/NCT00000001", ["https://a.example/study/NCT00000001"]),
+        ("a,b", ["a,b"]),
+    ],
+)
+def test_lists_and_addresses_of_the_registry_are_ids(entry: str, ids: list[str]) -> None:
+    assert normalize_ids([entry]) == ids

@@ -7,12 +7,17 @@ import tracemalloc
 
 import pytest
 
+import trialscrape
+from support.archives import PACKERS
+from support.page import PAGE
 from support.text import text_of
 from trialscrape.errors import NotAStudyPage, TooLarge, Unreadable
 from trialscrape.parsing.text import PageText
 
 SITE = "http://example.org/study/foxes"
 SAVE = "save the study page itself, as HTML or as one .mhtml file"
+RECORD = trialscrape.parse(PAGE).model_dump_json()
+OWN = "records or outcomes of trialscrape; they are records already; give the pages they were read from"
 UNPACK = "unpack it and give the files in it"
 
 
@@ -23,30 +28,28 @@ UNPACK = "unpack it and give the files in it"
         (b"\x89PNG\r\n", f"a PNG image; {SAVE}"),
         (b"\xff\xd8\xff\xe0", f"a JPEG image; {SAVE}"),
         (b"GIF89a", f"a GIF image; {SAVE}"),
-        (b"PK\x03\x04", f"a ZIP archive; {UNPACK}"),
+        (b"PK\x03\x04", "a ZIP archive; give its file's name"),
+        (b"PK\x05\x06" + bytes(18), "a ZIP archive; give its file's name"),
         (b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml", "an Office document; save its text as a text file"),
-        (
-            b"PK\x03\x04" + b"\n" * 26 + b"archive/data.warc.gz",
-            "a WACZ archive; unpack it and give the files of its folder 'archive'",
-        ),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document; save its text as a text file"),
         (b"{\\rtf1\\ansi About}", "an RTF document; save its text as a text file"),
-        (b"page.txt".ljust(257, b"\0") + b"ustar\x0000", f"a tar archive; {UNPACK}"),
+        (b"page.txt".ljust(257, b"\0") + b"ustar\x0000", "a tar archive; give its file's name"),
         (b"7z\xbc\xaf\x27\x1c\0\4", f"a 7z archive; {UNPACK}"),
         (b"Rar!\x1a\x07\x01\0", f"a RAR archive; {UNPACK}"),
-        (bz2.compress(b"a"), f"a bzip2 file; {UNPACK}"),
-        (bz2.compress(b""), f"a bzip2 file; {UNPACK}"),
-        (lzma.compress(b"a"), f"an xz file; {UNPACK}"),
-        (b"\x28\xb5\x2f\xfd\x04", f"a Zstandard file; {UNPACK}"),
-        (b"PAR1\x15\x04", "a Parquet table; write each page in it to a file"),
+        (bz2.compress(b"%PDF-1.7\n"), f"a PDF document; {SAVE}"),
+        (gzip.compress(lzma.compress(b"%PDF-1.7\n"), mtime=0), f"a PDF document; {SAVE}"),
+        (bz2.compress(gzip.compress(bz2.compress(b"a"), mtime=0)), f"a bzip2 file; {UNPACK}"),
+        (b"PAR1\x15\x04", "a Parquet table; give its file's name"),
         (b"SQLite format 3\x00", "an SQLite database that is no store; write each page in it to a file"),
         (b"WARC/1.0\r\n", "a WARC archive; give its file's name"),
         (gzip.compress(b"WARC/1.1\r\n", mtime=0), "a WARC archive; give its file's name"),
         (gzip.compress(b"%PDF-1.7\n", mtime=0), f"a PDF document; {SAVE}"),
         (b'{"log": {"version": "1.2"}}', f"a HAR file of a browser; {SAVE}"),
         (b'\xef\xbb\xbf{\n  "log": {}}', f"a HAR file of a browser; {SAVE}"),
-        (b'{"nct_id":null}', f"JSON; {SAVE}"),
-        (b'[\n{"nct_id":null}]', f"JSON; {SAVE}"),
+        (b'{"nct_id": null}', f"JSON; {SAVE}"),
+        (RECORD.encode(), OWN),
+        (f"[\n{RECORD}\n]".encode(), OWN),
+        (b'{"file": "a.txt", "outcome": "ok"}', OWN),
         (b'["About"]', f"JSON; {SAVE}"),
         (b"Content-Type: text/html\n\n<p>About", f"a mail (text/html); {SAVE}"),
         (b"From a@example.org Tue\nReceived: by b\n\tfor c\n\nAbout", f"a mail (text/plain); {SAVE}"),
@@ -96,9 +99,13 @@ def test_a_text_that_begins_a_little_like_another_kind_is_text(text: str) -> Non
             b"\x1f\x8b\x00garbage",
             "expected a gzip file, found a broken one: unknown compression method",
         ),
+        (bz2.compress(b"hello")[:-4], "expected a whole bzip2 file, found one that is cut"),
+        (lzma.compress(b"hello")[:-4], "expected a whole xz file, found one that is cut"),
+        (PACKERS["zst"](b"hello")[:-4], "expected a whole Zstandard file, found one that is cut"),
+        (lzma.compress(b"hello")[:8] + b"garbage", "expected an xz file, found a broken one: Corrupt input data"),
     ],
 )
-def test_broken_gzip(data: bytes, message: str) -> None:
+def test_a_broken_compression(data: bytes, message: str) -> None:
     with pytest.raises(Unreadable) as error:
         text_of(data)
     assert error.value.message == message

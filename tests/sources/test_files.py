@@ -228,7 +228,8 @@ def test_a_file_too_large_for_a_page_is_named_where_it_is_something_else(tmp_pat
         stream.truncate(64 * 1024 * 1024)
     packed, text = trialscrape.parse_files([tmp_path])
     assert (packed.outcome, packed.message) == (
-        "not_a_study_page",
-        "expected a study page as text or HTML; found a ZIP archive; unpack it and give the files in it",
+        "unreadable",
+        "expected a whole ZIP archive, found one whose list at its end cannot be read (File is not a zip file): "
+        "it is cut or broken; 0 files that stand before the damage were read; get it again",
     )
     assert (text.outcome, text.message) == ("too_large", "expected at most 33,554,432 bytes, found more")

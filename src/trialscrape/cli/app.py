@@ -1,26 +1,64 @@
 """The commands: records to stdout or a file, messages to stderr, and the exit code is the result.
 
-0 all well, 1 some pages failed or `check` has an alarm, 2 wrong usage, 130 stopped by Ctrl-C.
+0 all well, 1 some pages failed or `check` has an alarm, 2 wrong usage, 130 stopped by Ctrl-C,
+141 the reader of stdout left early.
 """
 
-from typing import Annotated
+import sys
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from trialscrape import __version__
-from trialscrape.cli import store
-from trialscrape.cli.convert import convert
-from trialscrape.cli.inspect import check, schema, show
-from trialscrape.cli.parse import parse_pages
-from trialscrape.cli.scrape import scrape_ids
 
-app = typer.Typer(
-    help="Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+PIPE_CLOSED = 128 + 13
+"""The exit code of a command that SIGPIPE ends: nothing failed, and `check` raised no alarm."""
+
+
+class _Commands(TyperGroup):
+    """The commands. Where the reader of stdout leaves early, typer would end them with 1."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer keeps these types to itself
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.exit(PIPE_CLOSED)
+
+
+COMMANDS = {
+    "parse": "parse.parse_pages",
+    "criteria": "criteria.write_criteria",
+    "scrape": "scrape.scrape_ids",
+    "convert": "convert.convert",
+    "check": "inspect.check",
+    "show": "inspect.show",
+    "schema": "inspect.schema",
+    "index": "store.index",
+    "store": "store.store_commands",
+}
+"""The commands, as help lists them: a name to the module beside this one, and what it calls the command."""
+
+
+def make_app(name: str | None = None) -> typer.Typer:
+    """Make the command line of one command, or of all: what a command does not need is not imported."""
+    app = typer.Typer(
+        cls=_Commands,
+        callback=_accept_options,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for known in [name] if name in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[known].partition(".")
+        command = getattr(import_module(f"trialscrape.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=known)
+        else:
+            app.command(known)(command)
+    return app
 
 
 def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with the flag
@@ -29,21 +67,10 @@ def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with
         raise typer.Exit
 
 
-@app.callback()
-def accept_options(
+def _accept_options(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Study pages of ClinicalTrials.Veeva as validated records, with every line accounted for."""
-
-
-app.command("parse")(parse_pages)
-app.command("scrape")(scrape_ids)
-app.command()(convert)
-app.command()(check)
-app.command()(show)
-app.command()(schema)
-app.add_typer(store.index, name="index")
-app.add_typer(store.store_commands, name="store")

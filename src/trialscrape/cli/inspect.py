@@ -1,6 +1,8 @@
 """The commands that look at pages or at the record: `check`, `show`, `schema`."""
 
 import json
+import os
+from collections import Counter
 from functools import reduce
 from pathlib import Path
 from typing import Annotated
@@ -10,37 +12,68 @@ from rich.console import Console
 
 from trialscrape.cli.console import echo_error, escape_controls, progress, usage_error
 from trialscrape.cli.display import display
-from trialscrape.cli.options import Jobs, Paths, find_files
-from trialscrape.engines import map_pages, parse_files
+from trialscrape.cli.options import Host, Jobs, Paths, TextColumn, UrlColumn, find_files, make_selection
+from trialscrape.engines import map_pages, read_page
+from trialscrape.page import Page
 from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, report
-from trialscrape.records import TracedTrial, Trial
+from trialscrape.records import SCHEMA_VERSION, TracedTrial, Trial
+from trialscrape.sources.files import read_pages
+from trialscrape.sources.members import SKIPPED
 
 
-def check(paths: Paths, *, jobs: Jobs = None) -> None:
+def check(
+    paths: Paths,
+    *,
+    host: Host = None,
+    text_column: TextColumn = None,
+    url_column: UrlColumn = None,
+    jobs: Jobs = None,
+) -> None:
     """Report how many lines of the pages are parsed, what is unknown, and how often each field is filled.
+
+    It reads the same files as `parse`.
 
     Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
     """
     files = find_files(paths)
+    selection = make_selection(host, text_column, url_column)
     with progress() as bar:
-        parts = map_pages(measure_coverage, bar.track(files, description="pages"), jobs=jobs)
-        counts = reduce(add_coverage, parts, Coverage())
-    for line in report(counts, skipped=files.skipped):
+        tracked = bar.track(files, description="pages")
+        counts = reduce(add_coverage, map_pages(measure_coverage, tracked, selection, jobs=jobs), Coverage())
+    left_out = selection.left_out + Counter({SKIPPED: files.skipped})
+    for line in report(counts, left_out):
         print(escape_controls(line))
     if counts.alarm:
         raise typer.Exit(1)
 
 
-def show(path: Annotated[str, typer.Argument(metavar="PATH", help="One saved page, or - for stdin.")]) -> None:
+def show(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="One saved page, FILE!MEMBER of an archive, or - for stdin.")
+    ],
+) -> None:
     """Show one record in a readable layout."""
-    find_files([path])
-    if Path(path).is_dir():
-        usage_error(f"{path} is a folder; name one page")
-    result = next(parse_files([path]))
+    file = _find_archive(path)
+    find_files([file])
+    if Path(file).is_dir():
+        usage_error(f"{file} is a folder; name one page")
+    pages = (page for page in read_pages(file) if path in (file, page.file))
+    page = next(pages, None)
+    if page is None:
+        usage_error(f"there is no page {path}")
+    result = read_page(page) if isinstance(page, Page) else page
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)
     Console(markup=False, highlight=False).print(display(result.trial))
+
+
+def _find_archive(path: str) -> str:
+    """Return the part of `FILE!MEMBER` that is a file, or the whole path."""
+    file = path
+    while "!" in file and not os.path.lexists(file):
+        file = file.rpartition("!")[0]
+    return file if file and os.path.lexists(file) else path
 
 
 def schema(
@@ -49,4 +82,9 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a record."""
     model = TracedTrial if spans else Trial
-    print(json.dumps(model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))
+    name = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://example.org/trialscrape/schema/{SCHEMA_VERSION}/{model.__name__}.json",
+        "version": SCHEMA_VERSION,
+    }
+    print(json.dumps(name | model.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False))

@@ -1,28 +1,43 @@
 """What several commands take: saved pages, the file for records and its format, the store, and settings."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
 import typer
 
 from trialscrape.cli.console import echo_error, usage_error
 from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat
 from trialscrape.exports import formats
-from trialscrape.exports.selection import choose_fields, make_selection
+from trialscrape.exports.fields import choose_fields, make_filter
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
+from trialscrape.sources.members import Selection
 
 MOST_SHOWN = 20
 """Messages about single pages or records that a command prints; the rest are counted."""
 
 Paths = Annotated[
     list[str],
-    typer.Argument(
-        metavar="PATH…", help="Saved pages: files, folders (recursively), or - for stdin.", show_default=False
+    typer.Argument(metavar="PATH…", help="Files, folders (recursively), or - for stdin.", show_default=False),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host", metavar="NAME", help="Read pages of this host from archives and dumps; default is the site, * is all."
     ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", metavar="NAME", help="Column of a dump with the pages; default is a known name."),
+]
+UrlColumn = Annotated[
+    str | None,
+    typer.Option("--url-column", metavar="NAME", help="Column of a dump with their addresses, likewise."),
 ]
 
 
@@ -111,7 +126,7 @@ def require_target(
     if output and tables:
         usage_error("expected -o or --tables, found both")
     try:
-        select = make_selection(choose_fields(fields), contacts=not no_contacts)
+        select = make_filter(choose_fields(fields), contacts=not no_contacts)
         if tables:
             tables = _check_folder(tables)
             open_tables = formats.choose_tables(format_).open_tables
@@ -145,12 +160,21 @@ def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:
     """Find the files to read, without those that this run writes; a mistyped path ends the command before it begins."""
     missing = [path for path in paths if path != STDIN and not os.path.lexists(path)]
     if missing:
-        usage_error(f"there is no file or folder {', '.join(missing)}")
+        ids = [path for path in missing if re.fullmatch("(?i)NCT[0-9]{8}", path)]
+        hint = f"; to fetch studies by their ids, run: trialscrape scrape {' '.join(ids[:3])}" if ids else ""
+        usage_error(f"there is no file or folder {', '.join(missing)}{hint}")
     outputs = [path.resolve() for path in written if path]
     for path in paths:
         if path != STDIN and Path(path).resolve() in outputs:
             usage_error(f"cannot write {path}: this command reads it")
     return Files(paths, written=outputs)
+
+
+def make_selection(host: str | None, text_column: str | None, url_column: str | None) -> Selection:
+    """Make the selection of the options; the default host is that of the site in the settings."""
+    settings = make_settings()
+    site = urlsplit(settings.site).hostname or ""
+    return Selection(host or site, settings.study_path, text_column, url_column)
 
 
 DEFAULT_STORE = Path("trialscrape.db")

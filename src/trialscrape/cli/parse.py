@@ -16,12 +16,16 @@ from trialscrape.cli.options import (
     MOST_SHOWN,
     Fields,
     FormatName,
+    Host,
     Jobs,
     NoContacts,
     Output,
     Paths,
     Tables,
+    TextColumn,
+    UrlColumn,
     find_files,
+    make_selection,
     require_format,
     require_target,
 )
@@ -30,6 +34,7 @@ from trialscrape.exports.files import atomic_write, make_folder
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.shards import Shard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
+from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
 Engine = Literal["here", "ray"]
 
@@ -42,6 +47,9 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     tables: Tables = None,
     fields: Fields = None,
     no_contacts: NoContacts = False,
+    host: Host = None,
+    text_column: TextColumn = None,
+    url_column: UrlColumn = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
     jobs: Jobs = None,
@@ -53,15 +61,28 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
 ) -> None:
     """Read saved study pages and write one record a page.
 
+    A file may be a page (text, HTML, .mhtml, .webarchive), an archive of pages
+    (zip, tar, WARC, WET, WACZ), a dump with a page a row (JSON lines, Parquet),
+    or a store; each may be compressed with gzip, bzip2, xz or zstd. Its first
+    bytes tell, and what is in an archive is read in the same way.
+
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
     With --engine ray, the folder of -o gets records and outcomes by the shard, and manifest.json.
     """
+    selection = make_selection(host, text_column, url_column)
     if engine == "ray":
         folder = _require_folder(output)
         require_format(folder / "shard", format_ or "jsonl")
         if tables or fields or no_contacts:
             usage_error("--tables, --fields and --no-contacts do not work with --engine ray: convert its records")
-        plan = partial(plan_shards, folder=folder.resolve(), format_name=format_ or "jsonl", strict=strict, spans=spans)
+        plan = partial(
+            plan_shards,
+            folder=folder.resolve(),
+            format_name=format_ or "jsonl",
+            selection=selection,
+            strict=strict,
+            spans=spans,
+        )
         _parse_on_ray(plan, find_files(paths), folder, ray_address)
         return
     if ray_address:
@@ -76,15 +97,20 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
         tracked = bar.track(files, description="pages")
-        for page in chain.from_iterable(map_pages(format_pages, tracked, jobs=jobs, strict=strict, spans=spans)):
+        for page in chain.from_iterable(
+            map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
+        ):
             _count_page(tally, page)
             if page.record:
                 write(page.record)
             if rows:
                 rows.write(page.row + b"\n")
-    tally["skipped"] = files.skipped
+    tally.update(selection.left_out)
+    tally[SKIPPED] += files.skipped
     _summarize(tally, target.path)
-    if tally["failed"]:
+    if not tally["pages"]:
+        echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
+    if tally["failed"] or not tally["pages"]:
         raise typer.Exit(1)
 
 
@@ -137,5 +163,6 @@ def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
     always = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in (*always, "skipped") if name in always or tally[name])
+    names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
+    counts = ", ".join(f"{tally[name]:,} {name}" for name in names)
     echo_error(f"{counts}; records in {output}" if output else counts)

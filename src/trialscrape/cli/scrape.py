@@ -78,6 +78,9 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
     listed = [nct_id for name in inputs or [] for nct_id in _read_id_file(name, column)]
+    for given in ids or []:
+        if "/" not in given and Path(given).is_file():
+            usage_error(f"{given} is a file: to read ids from it, run: trialscrape scrape -i {given}")
     ids = normalize_ids([*(ids or []), *listed])
     if not ids:
         usage_error("expected NCT ids, or -i with a file that has some; found none")

@@ -1,12 +1,13 @@
 """`index` and `store`: the local index of addresses, and the store of fetched pages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors
+from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
@@ -17,10 +18,13 @@ from trialscrape.cli.options import (
     make_settings,
     refuse_overwriting,
 )
+from trialscrape.engines import read_page
+from trialscrape.exports.wacz import ARCHIVE, export_wacz
 from trialscrape.exports.warc import export_warc
 from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.scraping.index import SyncReport, sync_index
 from trialscrape.scraping.sitemap import MAX_BYTES
+from trialscrape.sources.stores import list_pages
 from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
 
@@ -80,16 +84,41 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
         print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` resumes it")
 
 
+_ARCHIVES = {"warc": (".warc", ".warc.gz"), "wacz": (".wacz",)}
+
+
 @store_commands.command("export")
 def store_export(
-    path: Annotated[Path, typer.Argument(metavar="FILE", callback=check_output, help="The WARC file to write.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", callback=check_output, help="The archive to write.")],
     *,
     store: StoreFile = DEFAULT_STORE,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="warc or wacz; default is by the name of the file."),
+    ] = None,
 ) -> None:
-    """Write every kept version of every page as WARC."""
+    """Write every kept version of every page as WARC, or as WACZ with the records of the latest ones."""
     refuse_overwriting((path,), store)
+    name = _choose_archive(path, format_)
     with report_errors("the same command starts over"), Store.open(store, lock=False) as opened:
-        echo_error(f"{export_warc(opened, path):,} pages written to {path}")
+        if name == "wacz":
+            pages = (replace(page, file=f"{ARCHIVE}!{page.file}") for page in list_pages(opened))
+            count = export_wacz(opened, path, map(read_page, pages))
+        else:
+            count = export_warc(opened, path)
+        echo_error(f"{count:,} pages written to {path}")
+
+
+def _choose_archive(path: Path, name: str | None) -> str:
+    """Choose the format of an archive by its name, else by the ending of the file."""
+    if name is not None and name not in _ARCHIVES:
+        usage_error(f"there is no format {name!r}; choose from {', '.join(_ARCHIVES)}")
+    chosen = name or next((known for known, ends in _ARCHIVES.items() if path.name.lower().endswith(ends)), None)
+    if chosen is None:
+        usage_error(
+            f"cannot tell the format of {path} by its name: end it in .warc, .warc.gz or .wacz, or add --format"
+        )
+    return chosen
 
 
 @store_commands.command("import")

@@ -13,7 +13,7 @@ from trialscrape.exports.files import atomic_write, open_output
 from trialscrape.exports.tables import Column, Record, Row, open_tables, walk_criteria
 from trialscrape.extras import load_extra
 from trialscrape.records import SIDES, Criterion, TracedTrial
-from trialscrape.sources.files import OUTPUT_MARK
+from trialscrape.sources.outputs import OUTPUT_MARK
 
 ROWS = 2_000
 """Records in a row group."""

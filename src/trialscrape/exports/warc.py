@@ -7,6 +7,7 @@ import io
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -44,12 +45,22 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
     count = 0
     with atomic_write(path) as out:
         writer = writers.WARCWriter(out, gzip=path.name.endswith(".gz"))
-        for kept in store.pages.all_versions():
-            if not count:
-                writer.write_record(_make_info(writer, kept))
-            writer.write_record(_make_response(writer, kept, store.pages.list_ids(kept.url)))
-            count += 1
+        for kept, record in make_records(store, writer):
+            writer.write_record(record)
+            count += kept is not None
     return count
+
+
+def make_records(store: Store, writer: Any) -> Iterator[tuple[PageVersion | None, Any]]:  # noqa: ANN401  # warcio has no types
+    """Make the records of a file, to be written one after the other: what wrote it, and each version of each page.
+
+    Yields:
+        A version of a page with its record; the first record is of no page.
+    """
+    for number, kept in enumerate(store.pages.all_versions()):
+        if not number:
+            yield None, _make_info(writer, kept)
+        yield kept, _make_response(writer, kept, store.pages.list_ids(kept.url))
 
 
 def _make_info(writer: Any, first: PageVersion) -> Any:  # noqa: ANN401  # warcio has no types

@@ -14,7 +14,7 @@ from trialscrape.errors import FileError
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.tables import TRIAL_COLUMNS, Cell, choose_columns, make_trial_row
 from trialscrape.extras import load_extra
-from trialscrape.sources.files import OUTPUT_MARK
+from trialscrape.sources.outputs import OUTPUT_MARK
 
 MOST_CHARACTERS = 32_767
 """What a cell may hold, by Excel; a longer text is cut, and the writer says so."""

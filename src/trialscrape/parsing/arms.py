@@ -241,8 +241,14 @@ def _count_ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
     ways: list[dict[str, _Counts]] = [{"^": (1, 0)}]
     for look in looks:
         here = {}
+        last = ways[-1]
         for part, above in grammar.moves[look]:
-            some, many = _merge_ways(ways[-1], above)
+            some = many = 0
+            for before in above:
+                if before in last:
+                    other, others = last[before]
+                    many |= others | some & other
+                    some |= other
             if some:
                 here[part] = (some << 1, many << 1) if part == "N" else (some, many)
         if not here:
@@ -267,7 +273,9 @@ def _assign_parts(parse: _Parse) -> str:
     parts = []
     below, count = parse.ends, parse.arms
     for ways in reversed(parse.ways[1 : parse.stop + 1]):
-        part = next(part for part in below if part in ways and ways[part][0] >> count & 1)
+        for part in below:
+            if part in ways and ways[part][0] >> count & 1:
+                break
         parts.append(part)
         below, count = parse.grammar.above[part], count - (part == "N")
     return "".join(reversed(parts))

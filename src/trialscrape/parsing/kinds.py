@@ -235,7 +235,7 @@ class Criteria:
     def read(self, state: ParseState, section: FoundSection) -> None:
         """Read the criteria, and say where a side is doubtful."""
         start, stop = trim_blanks(state, section.start, section.stop)
-        parsed = criteria.parse_criteria(state.lines[start:stop], self.side)
+        parsed = criteria.read_criteria(state.lines[start:stop], self.side)
         state.criteria.append(parsed)
         state.combined = state.combined or self.side is None
         if start < stop:

@@ -123,6 +123,8 @@ class Layout:
         self.top = tuple(section.name for section in ranked[:2])
 
 
+_BOTH_SIDES = 2
+_UNMISTAKABLE = 16  # the weight of a heading that no other site has: more than any gap in the order
 _ENOUGH = 4  # headings in order that make a study page without its first two
 _ENOUGH_OF_THE_SITE = 3  # likewise, where one of them is a heading that only this site has
 
@@ -187,9 +189,9 @@ def _find_candidates(lines: Sequence[str], layout: Layout) -> list[Candidate]:
             numbers.add(sentence[1])
     headings = [(index, section) for index, section in enumerate(by_line) if section]
     sides = [count_open_sides(lines, index) for index, _ in headings]
-    spaced = 2 * sides.count(2) >= len(sides)
+    spaced = 2 * sides.count(_BOTH_SIDES) >= len(sides)
     weighed = [
-        Candidate(index, section, _weigh(lines, by_line, index, side if spaced else 1, numbers))
+        Candidate(index, section, _weigh(lines, by_line, index, side if spaced else None, numbers))
         for (index, section), side in zip(headings, sides, strict=True)
     ]
     candidates = [candidate for candidate in weighed if candidate.weight]
@@ -209,25 +211,36 @@ def count_open_sides(lines: Sequence[str], index: int) -> int:
 
 
 def _weigh(
-    texts: Sequence[str], by_line: Sequence[Section | None], index: int, sides: int, numbers: Collection[str]
+    texts: Sequence[str],
+    by_line: Sequence[Section | None],
+    index: int,
+    open_sides: int | None,
+    numbers: Collection[str],
 ) -> int:
     """Weigh what speaks for a heading, from 0 to 4.
 
-    `sides` counts where it stands alone. Of two lines that may be over a number which the page repeats, the one that
-    has one of `numbers` below it is the heading.
+    `open_sides` counts where it stands alone; None in a page without blank lines. In a page with them, a condition or
+    an arm may have a heading's words, and even the next one look like what stands under it. Of two lines that may be
+    over a number which the page repeats, the one that has one of `numbers` below it is the heading.
     """
     section = by_line[index]
     if section is None:
         return 0
+    if section.of_the_site:
+        return 0 if open_sides == 0 else _UNMISTAKABLE
     kind = section.kind
-    if kind.block == "prose" or not section.heading:
+    sides = 1 if open_sides is None else open_sides
+    stands_alone = open_sides in {None, _BOTH_SIDES} or section.tight
+    if kind.block == "prose":
         return sides * (len(section.stands_for) or 1)
+    if not section.heading:
+        return sides + (sides == _BOTH_SIDES)  # more than an empty heading, which may be the name of the only group
     following = _find_next_line(texts, index)
     if following is None or by_line[following]:
-        return 2 + (kind.block == "nothing")
+        return 2 + (kind.block == "nothing") if stands_alone else 0
     if kind.first and kind.first.fullmatch(texts[following]):
         differs = section.repeated and numbers and texts[following].split(" ")[0] not in numbers
-        return 2 if differs else 3
+        return sides if not stands_alone else 2 if differs else 3
     if kind.block == "line":
         behind = _find_next_line(texts, following)
         return sides if behind is None or by_line[behind] else 0
@@ -358,6 +371,6 @@ def _describe(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout)
     expected = f"expected a study page, with headings such as {', '.join(examples[:3])} in this order"
     first = next((line.strip(" ") for line in lines if line), None)
     if first is None:
-        return f"{expected}; found no text"
+        return f"{expected}; found no text: the file is empty or has blanks only"
     headings = ", ".join(repr(lines[candidate.at].strip(" ")) for candidate in chosen) or "none of them"
     return f"{expected}; found {headings} in {len(lines)} lines that begin with {first[:60]!r}"

@@ -19,6 +19,7 @@ fact. This module knows nothing of pages, lists or indents.
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Side = Literal["inclusion", "exclusion"]
@@ -50,35 +51,36 @@ _SIDES: dict[str, frozenset[Side]] = {"in": frozenset({"inclusion"}), "ex": froz
 _BOTH = _SIDES["in"] | _SIDES["ex"]
 
 
-def _split_words(text: str) -> frozenset[str]:
+def list_words(text: str) -> frozenset[str]:
+    """Split a list of words."""
     return frozenset(text.split())
 
 
-_PEOPLE = _split_words(
+_PEOPLE = list_words(
     """adolescents adult adults boys caregiver caregivers cases child children controls donor donors female females
     girls healthy individuals infant infants male males men newborns participant participant's participants
     participants' patient patient's patients patients' people persons recipient recipients subject subject's subjects
     subjects' volunteer volunteers women"""
 )
-_GROUPS = _split_words(
+_GROUPS = list_words(
     """arm arms cohort cohorts group groups module part parts period phase population populations stage step stratum
     studies study sub-study subgroup subgroups substudy"""
 )
 _PREFIX_WORDS = (
     _PEOPLE
     | _GROUPS
-    | _split_words(
+    | list_words(
         """additional alternative basic clinical common control core eligibility enrolment enrollment entry extension
         further general important key main major minimum other overall primary principal protocol randomisation
         randomization screening selected special specific summary the trial"""
     )
 )
-_SCOPE_WORDS = _PREFIX_WORDS | _split_words("all and both each for only or this")
-_NUMBERS = _split_words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
+_SCOPE_WORDS = _PREFIX_WORDS | list_words("all and both each for only or this")
+_NUMBERS = list_words("1 2 3 4 5 6 7 8 9 10 11 12 a b c d e f")
 _INTRODUCING = (
     _PEOPLE
     | _GROUPS
-    | _split_words(
+    | list_words(
         """a all an and any apply applies are as at be below both condition conditions criteria criterion each either
         eligibility eligible enrolled exist exists following follows for from has have if in include included includes
         is least meet meeting meets more must of on one or participate present requirements shall should that the
@@ -86,25 +88,27 @@ _INTRODUCING = (
     )
 )
 # Before a name, these words show that it is part of a sentence.
-_SENTENCE = _split_words(
+_SENTENCE = list_words(
     """above according all any apply applies are as be by can defined did do does each every except fail failed fails
     failure fulfil fulfill fulfilling fulfils had has have if ineligible is known lack listed matching may meet
     meeting meets met must no none nor not parent per post pre previous prior satisfy satisfying see should standard
     than that unable unless usual violate was were when which who will without"""
 )
 # These words reverse what a sentence says of a side.
-_DENIAL = _split_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
+_DENIAL = list_words("except fail fails fulfilled met no none not parent previous satisfied unless without")
 # These join a second clause.
-_CLAUSE = _split_words(
+_CLAUSE = list_words(
     """and as but by cannot defined except if including like neither never no non none nor not or plus unless when
     where while with without"""
 )
 # Words after these are a statement, unless the line ends with a word that leaves it open.
-_STATEMENT = _split_words("are be been had has have is that was were which who")
-_OPEN = _split_words("at by for from in of on to")
-_ANNOUNCING = _split_words("apply applies below following follows")
+_STATEMENT = list_words("are be been had has have is that was were which who")
+_OPEN = list_words("at by for from in of on to")
+_ANNOUNCING = list_words("apply applies below following follows")
+_SHORT = len("exclusions") + 2
+_LONGEST_KEPT = 60  # characters
 _LONGEST_LABEL = 8  # words
-_LONGEST_INTRODUCTION = 3  # words
+LONGEST_INTRODUCTION = 3  # words
 _LONGEST_PREFIX = 120  # characters
 
 
@@ -192,22 +196,38 @@ def read_subheading(text: str, *, item: bool = False, running: bool = False) -> 
         The heading, or None for any other line.
     """
     lower = text.lower()
-    if "clusi" in lower and (plain := _strip_decoration(lower)) and _NAME.search(plain):
-        subheading = _read_names(plain, item=item)
-        broken = running and text[:1].islower() and ":" not in plain
-        return subheading._replace(side=None, alone=False) if subheading and broken else subheading
-    if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= len("exclusions") + 2:
-        return _read_other_words(_strip_decoration(lower))
+    if "clusi" in lower or "crit" in lower or ":" in lower or "following" in lower or len(lower) <= _SHORT:
+        running = running and text[:1].islower()
+        return (_read_again if len(text) <= _LONGEST_KEPT else _read)(lower, item=item, running=running)
     return None
 
 
-def introduces(text: str) -> bool:
+def _read(lower: str, *, item: bool, running: bool) -> Subheading | None:
+    plain = _strip_decoration(lower)
+    if "clusi" in lower and plain and _NAME.search(plain):
+        subheading = _read_names(plain, item=item)
+        broken = running and ":" not in plain
+        return subheading._replace(side=None, alone=False) if subheading and broken else subheading
+    if "crit" in lower or ":" in lower or "following" in lower or len(lower) <= _SHORT:
+        return _read_other_words(plain)
+    return None
+
+
+_read_again = lru_cache(maxsize=1024)(_read)  # texts have the same headings
+
+
+def introduces(text: str, most: int = LONGEST_INTRODUCTION) -> bool:
     """Return whether a line over a list only leads it in, so that no requirement is lost with it.
 
     It ends in `:`, and its words either introduce (`Patients must have:`) or are a label of up to three other words
-    (`Adequate organ function:`). A number, a comparison, a denial or a second clause says more than that.
+    (`Adequate organ function:`), or as many as `most`. A number, a comparison, a denial or a second clause says more
+    than that.
     """
-    if not text.endswith(":") or _SECOND_CLAUSE.search(text, 0, len(text) - 1):
+    return text.endswith(":") and (_introduces_again if len(text) <= _LONGEST_KEPT else _introduces)(text, most)
+
+
+def _introduces(text: str, most: int) -> bool:
+    if _SECOND_CLAUSE.search(text, 0, len(text) - 1):
         return False
     words = _WORD.findall(text.lower())
     other = [place for place in range(len(words)) if not _is_known(words, place, _INTRODUCING)]
@@ -215,7 +235,15 @@ def introduces(text: str) -> bool:
         return True
     joined = not _CLAUSE.isdisjoint(words)
     stated = words[-1] not in _OPEN and not _STATEMENT.isdisjoint(words[: other[-1]])
-    return len(other) <= _LONGEST_INTRODUCTION and not joined and not stated and not _SAYS_MORE.search(text)
+    return len(other) <= most and not joined and not stated and not _SAYS_MORE.search(text)
+
+
+_introduces_again = lru_cache(maxsize=1024)(_introduces)
+
+
+def names_group(text: str) -> bool:
+    """Return whether a line only names a part of the study or its people: `Part A`, `Healthy volunteers`."""
+    return _is_label(text.lower(), _PREFIX_WORDS | _NUMBERS)
 
 
 def _is_known(words: Sequence[str], place: int, vocabulary: Collection[str]) -> bool:

@@ -25,7 +25,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
+UTF_16_OR_32 = tuple(bom for bom, charset in _BOMS if charset != "utf-8")
+"""The byte order marks of texts in which zero bytes are no sign of other data."""
 
 _TAG = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
 _HTML_WITHIN = 1024  # characters; a saved response may have its headers above the page

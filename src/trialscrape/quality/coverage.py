@@ -1,12 +1,14 @@
 """What a set of pages is made of: how much is understood, what is unknown, which fields are filled how often."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trialscrape.records import Eligibility, Trial
 from trialscrape.results import PageResult
+from trialscrape.sources.members import OTHER_SITES, SKIPPED
 
+_LEFT_OUT = {SKIPPED: "files and folders that are no pages", OTHER_SITES: "pages of other sites"}
 _INCOMPLETE = frozenset({"cut_page", "stripped_page"})
 
 
@@ -87,13 +89,13 @@ def _count_trial(counts: Coverage, result: PageResult, trial: Trial) -> None:
         counts.filled[name] += value not in (None, ())
 
 
-def report(counts: Coverage, *, skipped: int = 0) -> Iterator[str]:
-    """Write the counts as lines of text, and how many files and folders were skipped."""
+def report(counts: Coverage, left_out: Mapping[str, int]) -> Iterator[str]:
+    """Write the counts as lines of text, and how many files, folders and pages of other sites were left out."""
     read = counts.pages - len(counts.failures)
     share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
     yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"
-    if skipped:
-        yield f"skipped {skipped:,} files and folders that are no pages"
+    for name, count in left_out.items():
+        yield f"skipped {count:,} {_LEFT_OUT.get(name, name)}"
     yield f"lines   {counts.lines:,}: {share:.2f} % understood, {counts.unparsed:,} unparsed"
     for file, outcome, message in counts.failures:
         yield f"failed  {file}: {outcome}: {message}"

@@ -10,6 +10,12 @@ from trialscrape.addresses import drop_referrer, mask_passwords
 from trialscrape.errors import IdFileError
 
 _LIKE_NCT_ID = re.compile(r"(?<![A-Za-z0-9])NCT[0-9][A-Za-z0-9]*", re.IGNORECASE)
+_ID_LIST = re.compile(r"\s*NCT[0-9]+\s*(?:,\s*(?:NCT[0-9]+\s*)?)+", re.IGNORECASE)
+_REGISTRY_ADDRESS = re.compile(
+    r"https?://(?:www\.|classic\.|beta\.)?clinicaltrials\.gov/(?:ct2/show/|study/|show/|api/v2/studies/)"
+    r"(NCT[0-9]{8})\b",
+    re.IGNORECASE,
+)
 _ID_COLUMNS = ("nct number", "nct_id")
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t"
@@ -68,11 +74,19 @@ def extract_ids(text: str) -> list[str]:
 def normalize_ids(ids: Iterable[str]) -> list[str]:
     """Normalize what a user asks for, and leave out repetitions.
 
-    Blanks around it, small letters of an id, and the `comeFrom` of an address do not count. A password in an address is
-    masked, so that it is neither shown nor kept.
+    Blanks around it, small letters of an id, and the `comeFrom` of an address do not count. Ids may have commas between
+    them. An address of the registry stands for its id. A password in an address is masked, so that it is neither shown
+    nor kept.
     """
-    stripped = (drop_referrer(mask_passwords(nct_id.strip())) for nct_id in ids)
-    return _drop_repeats(nct_id.upper() if _LIKE_NCT_ID.fullmatch(nct_id) else nct_id for nct_id in stripped)
+    parts = (part for entry in ids for part in (entry.split(",") if _ID_LIST.fullmatch(entry) else [entry]))
+    return _drop_repeats(map(_normalize_id, parts))
+
+
+def _normalize_id(entry: str) -> str:
+    entry = drop_referrer(mask_passwords(entry.strip()))
+    if registered := _REGISTRY_ADDRESS.match(entry):
+        return registered[1].upper()
+    return entry.upper() if _LIKE_NCT_ID.fullmatch(entry) else entry
 
 
 def _drop_repeats(ids: Iterable[str]) -> list[str]:

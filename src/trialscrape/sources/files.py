@@ -1,60 +1,25 @@
 """Paths, folders, stores and stdin to the bytes of pages."""
 
-import json
 import os
-import re
 import stat
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from heapq import merge
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from trialscrape.compression import WINDOWS
-from trialscrape.errors import Unreadable
+from trialscrape.errors import PageError, Unreadable
 from trialscrape.page import Page
-from trialscrape.parsing.text import MAX_BYTES
-from trialscrape.records import TracedTrial
-from trialscrape.sources.containers import FIRST_BYTES, find_file_container
+from trialscrape.parsing.text import MAX_BYTES, UTF_16_OR_32, PageText, decode
+from trialscrape.results import PageResult, make_failure
+from trialscrape.sources.containers import find_container, find_inner_container, read_members, unwrap
+from trialscrape.sources.members import FIRST_BYTES, Selection, read_file
+from trialscrape.sources.outputs import is_own_file
+from trialscrape.sources.skipping import is_skipped_file, is_skipped_folder
 
 STDIN = "-"
-
-OUTPUT_MARK = b"trialscrape:records"
-"""What stands in the last bytes of an output whose first bytes are those of any such file."""
-
-
-# Windows names the folder of a saved page by its language: "page_files", "page-Dateien".
-_FILES_OF_A_PAGE = re.compile(
-    r"(.+)[._-](?:files?|Dateien|fichiers|bestanden|archivos|arquivos|ficheiros|filer|tiedostot|pliki|soubory|elemei"
-    r"|dosyalar|datoteke|fitxers|failid|fails|bylos|fajlovi|fitxategiak)",
-    re.IGNORECASE,
-)
-_NO_PAGES = re.compile(r"\..*|(?:eh)?thumbs\.db|desktop\.ini|.*\.(?:lock|part|crdownload)", re.IGNORECASE)
-_BESIDE_A_STORE = re.compile(r"(.+)-(?:wal|shm|journal)")
-_FIRST_BYTES = 8192
-_LAST_BYTES = 1024 * 1024
-_FIELDS = frozenset(TracedTrial.model_fields)
-_FIELD = "|".join(TracedTrial.model_fields).encode()
-_OWN_JSON = re.compile(rb'\[?\s*\{"(?:nct_id":|(?:file|id)": ?"(?:[^"\\]|\\.)*", ?"outcome":)')
-_OWN_CSV = re.compile(rb"(?:trial_id|(?:%b)(?:_[a-z0-9_]+)?)(?:,(?:[a-z0-9_]+))*\r?\n" % _FIELD)
-_OWN_OUTPUTS: Mapping[str, Callable[[bytes, Path], bool]] = {
-    ".lines.jsonl": lambda first, _: first.startswith(b'{"id":"'),
-    ".registry.json": lambda first, _: bool(re.match(rb'\[\n(?:\{"protocolSection":|\])|\[\]', first)),
-    ".metadata.json": lambda first, _: bool(re.match(rb'\{\s*"databases":', first)),
-    ".jsonl": lambda first, _: _is_own_json(first),
-    ".json": lambda first, _: _is_own_json(first),
-    ".ndjson": lambda first, _: first.startswith(b'{"resourceType":"ResearchStudy"'),
-    ".jsonl.gz": lambda first, _: _is_own_json(_unpack_start(first)),
-    ".csv": lambda first, _: bool(_OWN_CSV.match(first)),
-    ".db": lambda first, _: first[68:72] == b"TrlE",
-    ".parquet": lambda first, path: first.startswith(b"PAR1") and OUTPUT_MARK in _read_end(path),
-    ".xlsx": lambda first, path: first.startswith(b"PK") and OUTPUT_MARK in _read_end(path),
-}
-"""What this project's own outputs look like, by the end of their names: the first bytes, or something in the file."""
 
 
 class Files:
@@ -105,12 +70,17 @@ class Files:
             for name in files:
                 if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
                     continue
-                if _is_skipped_file(f"{folder}/{name}"):
+                path = f"{folder}/{name}"
+                if is_skipped_file(path, _is_file) or is_own_file(Path(path)):
                     self.skipped += 1
                     continue
                 empty = False
-                yield f"{folder}/{name}"
-            kept = [path for name in folders if not _is_skipped_folder(Path(path := f"{folder}/{name}"))]
+                yield path
+            kept = [
+                path
+                for name in folders
+                if not (is_skipped_folder(path := f"{folder}/{name}", _is_file) or Path(path).is_symlink())
+            ]
             self.skipped += len(folders) - len(kept)
             waiting.extend(reversed(kept))
         if empty:
@@ -153,56 +123,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _is_skipped_folder(path: Path) -> bool:
-    page = _FILES_OF_A_PAGE.fullmatch(path.name)
-    return (
-        path.name.startswith(".")
-        or path.is_symlink()
-        or bool(page and any(path.with_name(page[1] + end).is_file() for end in (".html", ".htm", ".xhtml")))
-    )
-
-
-def _is_skipped_file(file: str) -> bool:
-    name = file.rpartition("/")[2]
-    store = _BESIDE_A_STORE.fullmatch(file)
-    return bool(_NO_PAGES.fullmatch(name)) or bool(store and Path(store[1]).is_file()) or _is_own_output(Path(file))
-
-
-def _is_own_output(path: Path) -> bool:
-    look = next((look for ending, look in _OWN_OUTPUTS.items() if path.name.lower().endswith(ending)), None)
-    if look is None:
-        return False
-    try:
-        if not path.is_file():  # opening a pipe would wait for its writer
-            return False
-        with path.open("rb") as stream:
-            return look(stream.read(_FIRST_BYTES), path)
-    except OSError:
-        return False
-
-
-def _is_own_json(first: bytes) -> bool:
-    """Return whether these are records, or outcomes; records of chosen fields begin with any of them."""
-    if _OWN_JSON.match(first):
-        return True
-    try:
-        keys = json.loads(first.removeprefix(b"[\n").partition(b"\n")[0]).keys()
-    except (AttributeError, ValueError, RecursionError):
-        return False
-    return bool(keys) and keys <= _FIELDS
-
-
-def _unpack_start(packed: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(WINDOWS["gzip"]).decompress(packed, _FIRST_BYTES)
-    except zlib.error:
-        return b""
-
-
-def _read_end(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - _LAST_BYTES))
-        return stream.read(_LAST_BYTES)
+def _is_file(path: str) -> bool:
+    return Path(path).is_file()
 
 
 def measure_file(file: str) -> int | None:
@@ -217,31 +139,57 @@ def measure_file(file: str) -> int | None:
         if not stat.S_ISREG(status.st_mode):
             return 0
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123  as above
-            container = find_file_container(stream.read(FIRST_BYTES))
-    except (OSError, ValueError):
+            start = stream.read(FIRST_BYTES)
+        container, _ = find_inner_container(start) if find_container(start) else (None, ())
+    except (OSError, ValueError, PageError):
         return 0
-    return None if container and container.pages else status.st_size
+    return None if container and container.members else status.st_size
 
 
-def read_pages(file: str) -> Iterator[Page]:
+def read_pages(file: str, selection: Selection | None = None) -> Iterator[Page | PageResult]:
     """Read the page of a file, or of stdin for `-`; or every page of a container that has many.
 
     The body of a page may still have a container of its own around it: `containers.unwrap` takes it out.
 
-    Raises:
-        Unreadable: It is missing, no file, or cannot be read.
+    Args:
+        file: Its path as given.
+        selection: What is wanted of dumps and archives of other sites, and a count of what is left out; by default, all
+            sites are read.
+
+    Yields:
+        The pages in their order, and a result without a record for what cannot be read: the file, or a member of it.
     """
     # A file's name may be any bytes, a record may not.
     name = os.fsencode(file).decode("utf-8", "backslashreplace")
+    try:
+        with _open(file) as stream:
+            start = stream.read(FIRST_BYTES)
+            if find_container(start) is None:
+                # One byte more than a page may have: by its first bytes it may be more than too large.
+                yield Page(start + stream.read(MAX_BYTES + 1 - len(start)), file=name)
+                return
+            source = read_file(stream, start=start, path=None if file == STDIN else file)
+            yield from read_members(source, name, selection or Selection())
+    except PageError as error:
+        yield make_failure(name, error)
+
+
+def read_text(file: str) -> PageText:
+    """Read a file that is a text, or an HTML page of one, or stdin for `-`; it may be compressed with gzip.
+
+    Raises:
+        Unreadable: It is missing, no file, cannot be read, or is no text.
+        TooLarge: It has more bytes, lines or markup than the limits of a page.
+    """
     with _open(file) as stream:
-        data = stream.read(FIRST_BYTES)
-        container = find_file_container(data) if file != STDIN else None
-        if container is None or container.pages is None:
-            # One byte more than a page may have: by its first bytes it may be more than too large.
-            yield Page(data + stream.read(MAX_BYTES + 1 - len(data)), file=name)
-            return
-    for page in container.pages(file):
-        yield replace(page, file=f"{name}!{page.file}")
+        data = stream.read(MAX_BYTES + 1)
+    container, _ = find_inner_container(data)
+    if container:
+        raise Unreadable(f"expected a text, found {container.name}")
+    body = unwrap(Page(data)).body
+    if b"\0" in body and not body.startswith(UTF_16_OR_32):
+        raise Unreadable("expected a text, found binary data")
+    return decode(Page(body))
 
 
 @contextmanager

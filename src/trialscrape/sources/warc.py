@@ -3,33 +3,42 @@
 This needs warcio, an optional part of the installation; it is imported when a function is called, not before.
 """
 
-import gzip
 import importlib
 import io
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-from trialscrape.compression import WINDOWS, decompress, take
+from trialscrape.compression import GZIP, WINDOWS, decompress, take
 from trialscrape.errors import (
     ArchiveError,
     IncompleteBody,
     MissingWarcioError,
     NotAStudyPage,
-    TrialscrapeError,
     Unreadable,
 )
 from trialscrape.page import Page
 from trialscrape.results import Outcome
 from trialscrape.slugs import extract_slug
+from trialscrape.sources.members import (
+    OTHER_SITES,
+    REVISITS,
+    SKIPPED,
+    ByteStream,
+    Item,
+    Selection,
+    read_file,
+    unpack_source,
+)
 from trialscrape.store.store import Store
 
 MAX_BODY = 20 * 1024 * 1024
@@ -51,6 +60,9 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TOO_LARGE = f"larger than {MAX_BODY} bytes"
 _NO_MORE = ": nothing after it can be read"
 _MOST_FAULTS = 5  # that a message names
+_RESPONSES = ("response",)
+_PAGE_KINDS = ("response", "resource", "conversion")
+_NO_RESPONSE, _REVISIT = "not a response", "a revisit of a page that is not in it"
 _BATCH = 200
 """Records of an archive that are kept by one transaction."""
 
@@ -91,81 +103,94 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
         ArchiveError: The file cannot be opened.
         StoreError: The store cannot be written.
     """
+    load_warcio("archiveiterator")
     report = ImportReport()
-    pages = read_warc(path, report, study_path=study_path)
-    more = True
-    while more:
-        more = False
-        with store.transaction():
-            for url, page, ids in islice(pages, _BATCH):
-                more = True
-                is_new = store.pages.add(url, page, ids=ids, historic=True).outcome is not Outcome.UNCHANGED
-                report.new += is_new
-                report.known += not is_new
-    return report
-
-
-def read_warc(
-    path: str | os.PathLike[str], report: ImportReport, *, study_path: str = "/study/"
-) -> Iterator[ArchivedPage]:
-    """Read the study pages of a WARC file of any tool.
-
-    These are response records with status 200, `text/html` or `text/plain`, and an address under `study_path`.
-
-    Args:
-        path: The file, plain or gzip.
-        report: Takes the other records and the faults.
-        study_path: What the path of a study page begins with.
-
-    Raises:
-        MissingWarcioError: warcio is not installed.
-        ArchiveError: The file cannot be opened.
-    """
-    iterators = load_warcio("archiveiterator")
     try:
         file = Path(path).open("rb")  # noqa: SIM115  # it is closed below
     except OSError as error:
         raise ArchiveError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    record = None
     with file:
-        source = _Source(file)
-        try:
-            archive = iterators.ArchiveIterator(source, check_digests=True)
-            archive.reader.readline = head = _BoundedHead(archive.reader.readline)
-            while following := _next_record(archive):
-                record, head.length = following, 0
-                if page := _read_record(record, study_path, report):
-                    yield page
-        except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
-            # What Python says of warcio's own code tells a user nothing.
-            is_python = isinstance(error, AttributeError | TypeError | LookupError)
-            reason = "a damaged record" if is_python else " ".join(str(error).split())[:200]
-            report.faults.append(f"expected WARC records, found: {reason}{_NO_MORE}")
-            return
-        if record is None:
-            report.faults.append("expected WARC records, found none")
-        # warcio takes a head that is cut off for the end.
-        elif archive.offset != source.tell() or record.raw_stream.limit:
-            report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
+        source = read_file(file)
+        if source.peek().startswith(_GZIP):
+            source = unpack_source(source, GZIP)
+        pages = read_warc(source, report, Selection(study_path=study_path))
+        more = True
+        while more:
+            more = False
+            with store.transaction():
+                for url, page, ids in islice(pages, _BATCH):
+                    more = True
+                    is_new = store.pages.add(url, page, ids=ids, historic=True).outcome is not Outcome.UNCHANGED
+                    report.new += is_new
+                    report.known += not is_new
+    return report
 
 
-def read_archive(path: str) -> Iterator[Page]:
-    """Read the study pages of a WARC file, each with its address; other records are no study pages.
+def read_warc(
+    source: ByteStream, report: ImportReport, selection: Selection, *, kinds: Container[str] = _RESPONSES
+) -> Iterator[ArchivedPage]:
+    """Read the study pages of a WARC file of any tool.
+
+    These are records of some kinds with status 200 or none, `text/html` or `text/plain`, and an address that is wanted.
+
+    Args:
+        source: The bytes of the file, without gzip.
+        report: Takes the other records and the faults.
+        selection: Which addresses are wanted.
+        kinds: The kinds of records.
 
     Raises:
-        NotAStudyPage: There is none.
-        Unreadable: The file, or a record of it, is damaged; this comes after all pages that can be read.
+        MissingWarcioError: warcio is not installed.
+    """
+    iterators = load_warcio("archiveiterator")
+    record = None
+    try:
+        archive = iterators.ArchiveIterator(source, check_digests=True)
+        archive.reader.readline = head = _BoundedHead(archive.reader.readline)
+        while following := _next_record(archive):
+            record, head.length = following, 0
+            if page := _read_record(record, selection, kinds, report):
+                yield page
+    except Exception as error:  # noqa: BLE001  # warcio raises what a damaged record makes Python raise
+        # What Python says of warcio's own code tells a user nothing.
+        is_python = isinstance(error, AttributeError | TypeError | LookupError)
+        reason = "a damaged record" if is_python else " ".join(str(error).split())[:200]
+        report.faults.append(f"expected WARC records, found: {reason}{_NO_MORE}")
+        return
+    if source.error:
+        report.faults.append(f"{source.error}{_NO_MORE}")
+    elif record is None:
+        report.faults.append("expected WARC records, found none")
+    # warcio takes a head that is cut off for the end.
+    elif archive.offset != source.tell() or record.raw_stream.limit:
+        report.faults.append(f"expected the end of a record, found the end of the file{_NO_MORE}")
+
+
+def read_archive(source: ByteStream, selection: Selection) -> Iterator[Item]:
+    """Read the study pages of a WARC file, each with its address; other records are no study pages.
+
+    Records `response`, `resource` and `conversion` (of WET files) may be pages.
+
+    Raises:
+        NotAStudyPage: There is none, and no record of another site.
+        Unreadable: The file is damaged; this comes after all pages that can be read.
     """
     report, empty = ImportReport(), True
     try:
-        for archived in read_warc(path, report):
+        for archived in read_warc(source, report, selection, kinds=_PAGE_KINDS):
             empty = False
             yield replace(archived.page, file=archived.url)
-    except TrialscrapeError as error:
+    except MissingWarcioError as error:
         raise Unreadable(str(error)) from error
+    counts = Counter(report.skipped)
+    for reason, name in ((OTHER_SITES, OTHER_SITES), (_REVISIT, REVISITS)):
+        selection.left_out[name] += counts[reason]
+    selection.left_out[SKIPPED] += sum(
+        counts[reason] for reason in counts.keys() - {OTHER_SITES, _REVISIT, _NO_RESPONSE}
+    )
     if report.faults:
         raise Unreadable("; ".join(report.faults[:_MOST_FAULTS]))
-    if empty:
+    if empty and not counts[OTHER_SITES]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.skipped.items()))
         raise NotAStudyPage(f"expected study pages in a WARC file, found other records: {reasons}")
 
@@ -185,14 +210,19 @@ def _next_record(archive: Iterator[Any]) -> Any:  # noqa: ANN401  # warcio has n
         return next(archive, None)
 
 
-def _read_record(record: Any, study_path: str, report: ImportReport) -> ArchivedPage | None:  # noqa: ANN401  # warcio has no types
+def _read_record(
+    record: Any,  # noqa: ANN401  # warcio has no types
+    selection: Selection,
+    kinds: Container[str],
+    report: ImportReport,
+) -> ArchivedPage | None:
     """Read a record's page, or report why it has none."""
     if record.format == "warc" and not record.rec_headers.get_header("Content-Length"):
         raise _CutOffError("a record without its Content-Length")
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
     try:
-        _check_kind(record, url, study_path)
-        return _extract_page(record, url, study_path)
+        _check_kind(record, url, selection, kinds)
+        return _extract_page(record, url, selection.study_path)
     except _SkipRecord as error:
         report.skipped[str(error)] = report.skipped.get(str(error), 0) + 1
     except ValueError as error:
@@ -223,38 +253,33 @@ class _CutOffError(Exception):
     """The archive ends in the middle of something."""
 
 
-class _Source:
-    """The bytes of an archive without their gzip, as warcio reads them.
-
-    warcio ignores gzip data that is cut off or broken; here both are errors.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        start = file.read(len(_GZIP))
-        file.seek(0)
-        self._file: Any = gzip.GzipFile(fileobj=file) if start == _GZIP else file
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return bytes(self._file.read1(size))
-        except EOFError as error:  # to warcio this would be the end of a whole file
-            raise _CutOffError("the gzip data is cut off") from error
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-
-def _check_kind(record: Any, url: str, study_path: str) -> None:  # noqa: ANN401  # warcio has no types
-    """Refuse a record that is no study page."""
-    if record.rec_type != "response":
-        raise _SkipRecord("not a response")
-    if extract_slug(url, study_path) is None:
-        raise _SkipRecord(f"address not under {study_path}")
-    if record.http_headers is None or record.http_headers.get_statuscode() != "200":
+def _check_kind(
+    record: Any,  # noqa: ANN401  # warcio has no types
+    url: str,
+    selection: Selection,
+    kinds: Container[str],
+) -> None:
+    """Refuse a record that is no study page that is wanted."""
+    if record.rec_type not in kinds:
+        raise _SkipRecord(_REVISIT if record.rec_type == "revisit" else _NO_RESPONSE)
+    if not selection.is_of_site(url):
+        raise _SkipRecord(OTHER_SITES)
+    if extract_slug(url, selection.study_path) is None:
+        raise _SkipRecord(f"address not under {selection.study_path}")
+    http = record.http_headers
+    if http is None and record.rec_type == "response":
         raise _SkipRecord("status not 200")
-    kind = record.http_headers.get_header("Content-Type", "text/html").partition(";")[0].strip().lower()
-    if kind not in _KINDS:
+    if http is not None and http.get_statuscode() != "200":
+        raise _SkipRecord("status not 200")
+    if (_get_content_type(record) or "text/html").partition(";")[0].strip().lower() not in _KINDS:
         raise _SkipRecord("neither text/html nor text/plain")
+
+
+def _get_content_type(record: Any) -> str | None:  # noqa: ANN401  # warcio has no types
+    """Return the type of a record's payload: a record without an HTTP header gives it in its own."""
+    headers = record.rec_headers if record.http_headers is None else record.http_headers
+    kind: str | None = headers.get_header("Content-Type")
+    return kind
 
 
 def _extract_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # noqa: ANN401  # warcio has no types
@@ -265,11 +290,11 @@ def _extract_page(record: Any, url: str, study_path: str) -> ArchivedPage:  # no
         ValueError: It is damaged.
         _CutOffError: The archive ends in the middle of it.
     """
-    headers = record.http_headers
+    headers = record.http_headers or load_warcio("statusandheaders").StatusAndHeaders("", [])
     requested = record.rec_headers.get_header(REQUESTED_HEADER) or url
     page = Page(
-        _decompress(_join_chunks(_read_payload(record), headers), headers.get_header("Content-Encoding", "")),
-        content_type=headers.get_header("Content-Type"),
+        _decompress(_join_chunks(_read_payload(record, headers), headers), headers.get_header("Content-Encoding", "")),
+        content_type=_get_content_type(record),
         url=url,
         fetched_at=_read_date(record.rec_headers.get_header("WARC-Date") or ""),
         etag=headers.get_header("ETag"),
@@ -291,7 +316,7 @@ def _read_date(text: str) -> datetime:
     return date
 
 
-def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
+def _read_payload(record: Any, headers: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     """Read the bytes after a record's HTTP header, and check that none is missing."""
     if record.rec_headers.get_header("WARC-Truncated"):
         raise _SkipRecord("cut off by the tool that wrote it")
@@ -301,10 +326,10 @@ def _read_payload(record: Any) -> bytes:  # noqa: ANN401  # warcio has no types
     if record.raw_stream.limit:
         raise _CutOffError(f"the end of the file {record.raw_stream.limit} bytes before the end of its last record")
     # Tools disagree on whether the digest of a chunked payload is that of the chunks or of what they hold.
-    digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(record.http_headers))
+    digests = ["block digest failed"] + ["payload digest failed"] * (not _is_chunked(headers))
     if any(digest in problem for problem in record.digest_checker.problems for digest in digests):
         raise ValueError("the bytes do not match their digest")
-    length = record.http_headers.get_header("Content-Length", "")
+    length = headers.get_header("Content-Length", "")
     if length.isdecimal() and len(payload) < int(length):
         raise ValueError(f"expected {length} bytes, found {len(payload)}: it was cut off when it was fetched")
     return payload

@@ -344,8 +344,13 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
     # Where nothing can be written, SQLite cannot share the file with a writer, and need not: there is none.
     place = path.resolve()
     shared = any(Path(f"{place}{suffix}").exists() for suffix in ("-wal", "-journal"))
-    alone = not os.access(place.parent, os.W_OK) and not shared
-    return _connect(f"{place.as_uri()}?mode=ro{'&immutable=1' if alone else ''}")
+    if not os.access(place.parent, os.W_OK):
+        return _connect(f"{place.as_uri()}?mode=ro{'' if shared else '&immutable=1'}")
+    # Without the right to write, it would leave the files beside the store that it makes for reading.
+    mode = "rw" if os.access(place, os.W_OK) else "ro"
+    connection = _connect(f"{place.as_uri()}?mode={mode}")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:

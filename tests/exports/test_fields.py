@@ -7,21 +7,21 @@ import pytest
 
 from support.records import all_lines, changed, line_of, record_of
 from trialscrape.errors import UnknownField
-from trialscrape.exports.selection import REMOVED, choose_fields, make_selection, remove_names
+from trialscrape.exports.fields import REMOVED, choose_fields, make_filter, remove_names
 from trialscrape.records import Trial
 
 
 def test_the_fields_come_in_the_order_wanted() -> None:
-    select = make_selection(choose_fields("title, nct_id,title"))
+    select = make_filter(choose_fields("title, nct_id,title"))
     assert select(line_of()) == (
         b'{"title":"Evening Lumivane Syrup Against Restless Teacup Syndrome (LANTERN)","nct_id":"NCT99000001"}'
     )
 
 
 def test_all_fields_are_the_same_bytes() -> None:
-    select = make_selection(choose_fields(",".join(Trial.model_fields)))
+    select = make_filter(choose_fields(",".join(Trial.model_fields)))
     assert [select(line) for line in all_lines()] == list(all_lines())
-    assert make_selection()(line_of()) is line_of()
+    assert make_filter()(line_of()) is line_of()
 
 
 def test_a_wrong_name_lists_the_right_ones() -> None:
@@ -60,7 +60,7 @@ def test_names_go_wherever_they_stand(changes: dict[str, Any], field: str, expec
 
 
 def test_no_name_of_a_contact_is_left_in_any_record() -> None:
-    select = make_selection(contacts=False)
+    select = make_filter(contacts=False)
     for line in all_lines():
         cleaned = select(line).decode()
         Trial.model_validate_json(cleaned)

@@ -43,7 +43,7 @@ def choose_fields(names: str | None) -> tuple[str, ...]:
     return chosen
 
 
-def make_selection(fields: tuple[str, ...] = (), *, contacts: bool = True) -> Callable[[bytes], bytes]:
+def make_filter(fields: tuple[str, ...] = (), *, contacts: bool = True) -> Callable[[bytes], bytes]:
     """Make the function that a record passes, as its line of JSON, before it is written.
 
     Args:
