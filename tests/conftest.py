@@ -22,6 +22,7 @@ FAST = {
         "parsing/test_sections",
         "parsing/test_values",
         "parsing/test_criteria",
+        "parsing/test_criterion_lines",
         "parsing/test_arms",
     ),
     *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
@@ -36,6 +37,9 @@ FAST = {
     ),
     *(
         "exports/test_files",
+        "exports/test_fhir",
+        "exports/test_fields",
+        "sources/test_record_files",
         "exports/test_formats",
         "store/test_slug_index",
         "test_addresses",

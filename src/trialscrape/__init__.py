@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trialscrape.errors import (
         NotAStudyPage,
         PageError,
+        RecordFileError,
         Rejected,
         SettingsError,
         SeveralPages,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         TrialscrapeError,
         Unreadable,
     )
+    from trialscrape.exports.frames import to_frame
     from trialscrape.page import Page
     from trialscrape.parsing.criteria_text import parse_criteria
     from trialscrape.parsing.renderer import render
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         Intervention,
         PageWarning,
         Participants,
+        PlacedCriterion,
         Source,
         Term,
         TracedTrial,
@@ -45,22 +48,25 @@ if TYPE_CHECKING:
     from trialscrape.results import IdResult, Outcome, PageResult
     from trialscrape.scraping.run import scrape
     from trialscrape.settings import Settings
+    from trialscrape.sources.record_files import read_records
     from trialscrape.store.store import Store
 
 __version__ = "0.2.0"
 
 _MENU = {
-    "errors": "NotAStudyPage PageError Rejected SettingsError SeveralPages StoreError TooLarge TrialscrapeError "
-    "Unreadable",
+    "errors": "NotAStudyPage PageError RecordFileError Rejected SettingsError SeveralPages StoreError TooLarge "
+    "TrialscrapeError Unreadable",
     "engines": "parse parse_files trace",
+    "exports.frames": "to_frame",
     "page": "Page",
     "parsing.criteria_text": "parse_criteria",
     "records": "Age Ages Arm Criterion Design Eligibility Enrollment Identifier Intervention PageWarning Participants "
-    "Source Term TracedTrial Trial UnparsedLine",
+    "PlacedCriterion Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
     "results": "IdResult Outcome PageResult",
     "scraping.run": "scrape",
     "settings": "Settings",
+    "sources.record_files": "read_records",
     "store.store": "Store",
 }
 MODULE_OF = {name: module for module, names in _MENU.items() for name in names.split()}
@@ -83,6 +89,8 @@ __all__ = [
     "PageResult",
     "PageWarning",
     "Participants",
+    "PlacedCriterion",
+    "RecordFileError",
     "Rejected",
     "Settings",
     "SettingsError",
@@ -101,8 +109,10 @@ __all__ = [
     "parse",
     "parse_criteria",
     "parse_files",
+    "read_records",
     "render",
     "scrape",
+    "to_frame",
     "trace",
 ]
 

@@ -12,6 +12,8 @@
     ├── DamagedBody           compressed data that is damaged
     ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
+    ├── UnknownField          a field that records do not have
+    ├── RecordFileError       a file of records cannot be read
     ├── Stopped               the fetcher was stopped or closed
     ├── StoreError            the store cannot be opened, read or written
     ├── FileError             a file cannot be written
@@ -35,6 +37,14 @@ class TrialscrapeError(Exception):
 
 class UnknownFormat(TrialscrapeError):
     """A name or an ending that no format of records has."""
+
+
+class UnknownField(TrialscrapeError):
+    """A field that records do not have; the message lists those that they have."""
+
+
+class RecordFileError(TrialscrapeError):
+    """A file of records cannot be read; the message has the line, and says why and what to do."""
 
 
 class PageError(TrialscrapeError):

@@ -4,8 +4,9 @@ They know nothing of labels or pages, so they read their own JSON back: `Trial.m
 Codes are enumerations of the ClinicalTrials.gov API v2.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from html import escape
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,7 @@ SEVERITIES: Mapping[str, Severity] = {
     "guessed_charset": "doubt",
     "missing_section": "alarm",
     "nct_id_not_on_page": "note",
+    "old_record": "doubt",
     "placebo_differs": "doubt",
     "stripped_page": "doubt",
     "undecodable_bytes": "doubt",
@@ -34,11 +36,27 @@ SEVERITIES: Mapping[str, Severity] = {
 }
 """Every warning code, and how severe it is."""
 
+SIDES = ("inclusion", "exclusion", "unassigned")
+"""The sides of the eligibility criteria, in their order."""
+
+_LONGEST_SHOWN = 80
+_Node = TypeVar("_Node")
+
 SCHEMA_VERSION: Final = 2
 """Version of the record: it grows when a field changes its meaning."""
 
 NctId = Annotated[str, Field(pattern=r"^NCT[0-9]{8}$")]
 Count = Annotated[int, Field(ge=0)]
+
+
+def walk_tree(
+    nodes: Iterable[_Node], children: Callable[[_Node], Iterable[_Node]], above: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[int, ...], _Node]]:
+    """Walk trees in preorder; the path of a node is its number among its siblings, from 1, behind those above it."""
+    for number, node in enumerate(nodes, 1):
+        path = (*above, number)
+        yield path, node
+        yield from walk_tree(children(node), children, path)
 
 
 class _Record(BaseModel):
@@ -101,6 +119,20 @@ class Criterion(_Record):
     text: str = Field(description="The words of the page, without the marker.")
     marker: str | None = Field(description="What stood before the text (`•`, `1.`); null for a line without one.")
     children: tuple["Criterion", ...] = Field(description="What is nested under it.")
+
+
+class PlacedCriterion(NamedTuple):
+    """A criterion and its place.
+
+    Attributes:
+        side: `inclusion`, `exclusion` or `unassigned`.
+        path: Its number among its siblings, from 1, behind those of the criteria that it is nested under.
+        criterion: The criterion, with what is nested under it.
+    """
+
+    side: str
+    path: tuple[int, ...]
+    criterion: Criterion
 
 
 class Eligibility(_Record):
@@ -226,11 +258,46 @@ class Trial(_Record):
     )
     warnings: tuple[PageWarning, ...] = Field(default=(), description="What is doubtful.")
 
+    def criteria(self) -> Iterator[PlacedCriterion]:
+        """Walk all criteria in preorder, side by side: inclusion, exclusion, unassigned."""
+        for side in SIDES:
+            for path, criterion in walk_tree(getattr(self.eligibility, side), lambda one: one.children):
+                yield PlacedCriterion(side, path, criterion)
+
+    def __repr__(self) -> str:
+        counts = f"criteria {sum(1 for _ in self.criteria())}, arms {len(self.arms)}, warnings {len(self.warnings)}"
+        return f"<{type(self).__name__} {self.nct_id}: {_shorten(self.title)}; {counts}>"
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        counts = {side: len(getattr(self.eligibility, side)) for side in SIDES}
+        facts = {
+            "title": self.title,
+            "sponsor": self.sponsor,
+            "status": self.overall_status and self.overall_status.label,
+            "phases": ", ".join(term.label for term in self.phases),
+            "conditions": ", ".join(self.conditions),
+            "interventions": ", ".join(intervention.name for intervention in self.interventions),
+            "ages": self.ages and self.ages.label,
+            "criteria": ", ".join(f"{count} {side}" for side, count in counts.items() if count),
+            "arms": ", ".join(arm.label for arm in self.arms),
+            "warnings": ", ".join(sorted({warning.code for warning in self.warnings})),
+        }
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{escape(_shorten(value))}</td></tr>" for name, value in facts.items() if value
+        )
+        return f"<table><caption>{self.nct_id or 'no NCT id on the page'}</caption>{rows}</table>"
+
+
+def _shorten(text: str | None) -> str:
+    return f"{text[:_LONGEST_SHOWN]}…" if text and len(text) > _LONGEST_SHOWN else str(text)
+
 
 class TracedTrial(Trial):
     """A trial with the source lines of each field.
 
-    `spans` maps a field (`conditions`, `eligibility.inclusion`, …) to `[first, last]`, both from 1 and inclusive,
+    `spans` maps a field (`conditions`, `eligibility.inclusion`, …), or a criterion by its side and path
+    (`eligibility.inclusion.2.1`), to `[first, last]`, both from 1 and inclusive,
     counted in the page's text; for an HTML page that is the text its elements give.
     """
 

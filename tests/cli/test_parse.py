@@ -154,7 +154,10 @@ def test_nothing_to_read_is_reported(tmp_path: Path) -> None:
     [
         (["parse"], "Missing argument"),
         (["parse", "-", "--format", "nope"], "there is no format 'nope'; choose from jsonl, json"),
-        (["parse", "-", "-o", "trials.txt"], "trials.txt by its name: end it in one of .jsonl, .json, or add --format"),
+        (
+            ["parse", "-", "-o", "trials.txt"],
+            "cannot tell the format of trials.txt by its name: end it in one of .jsonl, .json,",
+        ),
         (["parse", "-", "-o", "no/x.jsonl"], "cannot write no/x.jsonl: there is no folder no"),
         (["parse", "-", "-o", "."], "cannot write .: it is not a regular file"),
         (["show", "."], ". is a folder; name one page"),

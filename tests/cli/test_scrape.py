@@ -86,6 +86,16 @@ def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
     assert run("scrape", *IDS[:2], "--max-age", "0").stderr == summary("2 ids: 2 unchanged", 2)
 
 
+def test_records_are_written_as_tables_and_without_contacts(run: Runner) -> None:
+    done = run("scrape", IDS[0], IDS[1], "--tables", "tables", "--no-contacts")
+    assert done.returncode == 0
+    assert done.stderr == summary("2 ids: 2 new", 3, "tables")
+    trials = (run.folder / "tables/trials.csv").read_text()
+    assert all(one in trials for one in IDS[:2])
+    assert "Flora Example" not in trials
+    assert [row["outcome"] for row in rows((run.folder / "tables/outcomes.jsonl").read_bytes())] == ["new", "new"]
+
+
 def test_ids_are_taken_from_a_file_or_stdin(run: Runner) -> None:
     table = f"\ufeffrank,id\n1,{IDS[2].lower()}\n# {IDS[5]}\n\n2,{IDS[1]}\n3,{IDS[2]}\n"
     (run.folder / "ids.csv").write_text(table, encoding="utf-8")

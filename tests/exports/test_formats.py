@@ -1,11 +1,16 @@
 """Which format the records of a run have."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from trialscrape.errors import UnknownFormat
 from trialscrape.exports.formats import FORMATS, choose_format
+from trialscrape.exports.tables import TABLES, TRIAL_COLUMNS
+
+NAMES = "jsonl, json, jsonl.gz, csv, parquet, sqlite, xlsx, lines, registry, fhir"
+ENDINGS = ".jsonl, .json, .jsonl.gz, .csv, .parquet, .db, .xlsx, .lines.jsonl, .registry.json, .ndjson"
 
 
 @pytest.mark.parametrize(
@@ -29,13 +34,26 @@ def test_a_name_counts_before_the_ending_of_the_file(path: str | None, name: str
         (
             "trials.txt",
             None,
-            "cannot tell the format of trials.txt by its name: end it in one of .jsonl, .json, or add --format",
+            f"cannot tell the format of trials.txt by its name: end it in one of {ENDINGS}, or add --format",
         ),
-        (None, "nope", "there is no format 'nope'; choose from jsonl, json"),
-        ("trials.json", "nope", "there is no format 'nope'; choose from jsonl, json"),
+        (None, "nope", f"there is no format 'nope'; choose from {NAMES}"),
+        ("trials.json", "nope", f"there is no format 'nope'; choose from {NAMES}"),
     ],
 )
 def test_what_no_format_has_is_refused(path: str | None, name: str | None, message: str) -> None:
     with pytest.raises(UnknownFormat) as refused:
         choose_format(Path(path) if path else None, name)
     assert str(refused.value) == message
+
+
+def test_every_format_and_column_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/exports.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([\w.]+)` \| `(\.[\w.]+)` \|", page, re.MULTILINE))
+    assert listed == {name: row.ending for name, row in FORMATS.items()}
+    named = set(re.findall(r"`(\w+)`", page.split("## CSV")[1].split("## Tables")[0]))
+    terms = {f"{name}_label" for name in named}
+    assert {column.name for column in TRIAL_COLUMNS} <= named | terms
+    tables = dict(re.findall(r"^\| `(\w+)` \| (`trial_id`[^|]*) \|", page, re.MULTILINE))
+    assert {name: tuple(re.findall(r"\w+", key)) for name, key in tables.items()} == {
+        table.name: table.key for table in TABLES
+    }

@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]  # it has no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 SITE = "https://ctv.veeva.com"
 URL = f"{SITE}/study/tree-bathing"

@@ -31,6 +31,7 @@ COMMANDS = {
     "parse": "parse.parse_pages",
     "criteria": "criteria.write_criteria",
     "scrape": "scrape.scrape_ids",
+    "convert": "convert.convert",
     "check": "inspect.check",
     "show": "inspect.show",
     "schema": "inspect.schema",

@@ -2,19 +2,24 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
 
-from trialscrape.cli.console import usage_error
-from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownFormat
+from trialscrape.cli.console import echo_error, usage_error
+from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat
 from trialscrape.exports import formats
+from trialscrape.exports.fields import choose_fields, make_filter
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
 from trialscrape.sources.members import Selection
+
+MOST_SHOWN = 20
+"""Messages about single pages or records that a command prints; the rest are counted."""
 
 Paths = Annotated[
     list[str],
@@ -66,12 +71,89 @@ FormatName = Annotated[
 ]
 
 
-def require_format(output: Path | None, name: str | None) -> formats.Format:
-    """Choose the format of the records; an unknown one ends the command before it begins."""
+Tables = Annotated[
+    Path | None,
+    typer.Option("--tables", metavar="DIR", help="Folder for flat tables, as csv or parquet, instead of one file."),
+]
+Fields = Annotated[
+    str | None, typer.Option("--fields", metavar="NAME,…", help="Fields to write, in this order; default is all.")
+]
+NoContacts = Annotated[
+    bool, typer.Option("--no-contacts", help="Leave out the contacts, and their names wherever else they stand.")
+]
+
+
+class Target(NamedTuple):
+    """Where records go.
+
+    Attributes:
+        path: The file, or the folder of tables; None for stdout.
+        outcomes: The file of the outcomes beside it.
+        writer: Opens what writes them.
+        select: What a record passes first.
+        traced: Whether the records should have spans.
+    """
+
+    path: Path | None
+    outcomes: Path | None
+    writer: Callable[[], formats.Writer]
+    select: Callable[[bytes], bytes]
+    traced: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[bytes], None]]:
+        """Yield the function that writes a record, given as its line of JSON, and reports what its format says."""
+        notes = 0
+        with self.writer() as write:
+
+            def write_selected(record: bytes) -> None:
+                nonlocal notes
+                note = write(self.select(record))
+                if isinstance(note, str):
+                    notes += 1
+                    if notes <= MOST_SHOWN:
+                        echo_error(note)
+
+            yield write_selected
+        if notes > MOST_SHOWN:
+            echo_error(f"… and {notes - MOST_SHOWN:,} more notes")
+
+
+def require_target(
+    output: Path | None, format_: str | None, tables: Path | None, fields: str | None, *, no_contacts: bool
+) -> Target:
+    """Choose where records go and how; what cannot be ends the command before it begins."""
+    if output and tables:
+        usage_error("expected -o or --tables, found both")
     try:
-        return formats.choose_format(output, name)
+        select = make_filter(choose_fields(fields), contacts=not no_contacts)
+        if tables:
+            tables = _check_folder(tables)
+            open_tables = formats.choose_tables(format_).open_tables
+            return Target(tables, tables / "outcomes.jsonl", lambda: open_tables(tables), select)  # type: ignore[misc]  # it has them
+        output = check_output(output)
+        chosen = formats.choose_format(output, format_)
+    except (UnknownFormat, UnknownField, MissingExtraError) as error:
+        usage_error(str(error))
+    return Target(
+        output, formats.name_outcomes(output) if output else None, lambda: chosen.open(output), select, chosen.traced
+    )
+
+
+def require_format(output: Path, name: str | None) -> None:
+    """Check that a file can have a format; one that it cannot have ends the command before it begins."""
+    try:
+        formats.choose_format(output, name)
     except (UnknownFormat, MissingExtraError) as error:
         usage_error(str(error))
+
+
+def _check_folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        usage_error(f"cannot write tables into {path}: it is not a folder")
+    if not path.parent.is_dir():
+        usage_error(f"cannot make {path}: there is no folder {path.parent}")
+    return path
 
 
 def find_files(paths: list[str], written: Iterable[Path | None] = ()) -> Files:

@@ -13,28 +13,30 @@ import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
 from trialscrape.cli.options import (
+    MOST_SHOWN,
+    Fields,
     FormatName,
     Host,
     Jobs,
+    NoContacts,
     Output,
     Paths,
+    Tables,
     TextColumn,
     UrlColumn,
-    check_output,
     find_files,
     make_selection,
     require_format,
+    require_target,
 )
 from trialscrape.engines import map_pages
 from trialscrape.exports.files import atomic_write, make_folder
-from trialscrape.exports.formats import name_outcomes
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.shards import Shard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
 Engine = Literal["here", "ray"]
-_MOST_SHOWN = 20
 
 
 def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
@@ -42,6 +44,9 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     *,
     output: Output = None,
     format_: FormatName = None,
+    tables: Tables = None,
+    fields: Fields = None,
+    no_contacts: NoContacts = False,
     host: Host = None,
     text_column: TextColumn = None,
     url_column: UrlColumn = None,
@@ -67,7 +72,9 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     selection = make_selection(host, text_column, url_column)
     if engine == "ray":
         folder = _require_folder(output)
-        require_format(None, format_)
+        require_format(folder / "shard", format_ or "jsonl")
+        if tables or fields or no_contacts:
+            usage_error("--tables, --fields and --no-contacts do not work with --engine ray: convert its records")
         plan = partial(
             plan_shards,
             folder=folder.resolve(),
@@ -80,16 +87,15 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
         return
     if ray_address:
         usage_error("--ray-address needs --engine ray")
-    output = check_output(output)
-    chosen = require_format(output, format_)
-    rows_file = name_outcomes(output) if output else None
-    files = find_files(paths, written=(output, rows_file))
+    target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    spans = spans or target.traced
+    files = find_files(paths, written=(target.path, target.outcomes))
     tally: Counter[str] = Counter()
-    left = f"what was written is in {output}.part, the same command starts over" if output else ""
+    left = f"what was written is in {target.path}.part, the same command starts over" if output and target.path else ""
     with report_errors(left), ExitStack() as stack:
-        rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
-        write = stack.enter_context(chosen.open(output))
-        bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
+        write = stack.enter_context(target.open())
+        rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
+        bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
         tracked = bar.track(files, description="pages")
         for page in chain.from_iterable(
             map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
@@ -101,7 +107,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
                 rows.write(page.row + b"\n")
     tally.update(selection.left_out)
     tally[SKIPPED] += files.skipped
-    _summarize(tally, output)
+    _summarize(tally, target.path)
     if not tally["pages"]:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if tally["failed"] or not tally["pages"]:
@@ -148,14 +154,14 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
     if page.record:
         return
     tally["failed"] += 1
-    if tally["failed"] <= _MOST_SHOWN:
+    if tally["failed"] <= MOST_SHOWN:
         place = f"{result.file}:{result.line}" if result.line else result.file
         echo_error(f"{place}: {result.outcome}: {result.message}")
 
 
 def _summarize(tally: Counter[str], output: Path | None) -> None:
-    if tally["failed"] > _MOST_SHOWN:
-        echo_error(f"… and {tally['failed'] - _MOST_SHOWN:,} more that failed")
+    if tally["failed"] > MOST_SHOWN:
+        echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
     always = ("pages", "ok", "failed", "warnings", "unparsed lines")
     names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
     counts = ", ".join(f"{tally[name]:,} {name}" for name in names)

@@ -12,21 +12,23 @@ from trialscrape.cli.console import echo_error, escape_controls, progress, repor
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
+    Fields,
     FormatName,
+    NoContacts,
     Output,
     Rate,
     Registry,
     Site,
     StoreFile,
+    Tables,
+    Target,
     check_output,
     make_settings,
     refuse_overwriting,
-    require_format,
+    require_target,
 )
 from trialscrape.errors import IdFileError
-from trialscrape.exports import formats
 from trialscrape.exports.files import atomic_write
-from trialscrape.exports.formats import name_outcomes
 from trialscrape.exports.jsonl import format_record, format_row
 from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.ids import normalize_ids, read_ids
@@ -50,6 +52,9 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     ] = None,
     output: Output = None,
     format_: FormatName = None,
+    tables: Tables = None,
+    fields: Fields = None,
+    no_contacts: NoContacts = False,
     store: StoreFile = DEFAULT_STORE,
     site: Site = None,
     registry: Registry = None,
@@ -82,11 +87,12 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     if dry_run:
         _print_plan(ids, store, settings)
         return
-    rows_file = name_outcomes(output) if output else None
-    refuse_overwriting((output, rows_file), store, *[Path(name) for name in inputs or [] if name != "-"])
-    chosen = require_format(output, format_)
+    read = [Path(name) for name in inputs or [] if name != "-"]
+    refuse_overwriting((output,), store, *read)
+    target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    refuse_overwriting((target.outcomes,), store, *read)
     with report_errors(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
-        failed = _run(ids, opened, settings, output, chosen)
+        failed = _run(ids, opened, settings, target)
     if failed:
         raise typer.Exit(1)
 
@@ -103,13 +109,12 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
         raise typer.Exit(1)
 
 
-def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, chosen: formats.Format) -> int:
+def _run(ids: list[str], store: Store, settings: Settings, target: Target) -> int:
     tally: Counter[str] = Counter()
-    rows_file = name_outcomes(output) if output else None
     with ExitStack() as stack:
-        rows = stack.enter_context(atomic_write(rows_file)) if rows_file else None
-        write = stack.enter_context(chosen.open(output))
-        bar = stack.enter_context(progress(quiet=output is None and sys.stdout.isatty()))
+        write = stack.enter_context(target.open())
+        rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
+        bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
         task = bar.add_task("ids", total=len(ids))
         for result in resume(ids, store, settings):
             _count(tally, result)
@@ -123,7 +128,7 @@ def _run(ids: list[str], store: Store, settings: Settings, output: Path | None, 
     store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
     sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
-    places = f"pages in {store.path}" + (f", records in {output}" if output else "")
+    places = f"pages in {store.path}" + (f", records in {target.path}" if target.path else "")
     echo_error(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
     return tally["failed"]
 

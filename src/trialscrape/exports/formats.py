@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trialscrape.errors import UnknownFormat
+from trialscrape.exports.csv import open_csv, open_csv_tables
+from trialscrape.exports.fhir import open_fhir
 from trialscrape.exports.json import open_json
-from trialscrape.exports.jsonl import open_jsonl
+from trialscrape.exports.jsonl import open_jsonl, open_jsonl_gz
+from trialscrape.exports.lines import open_lines
+from trialscrape.exports.parquet import open_parquet, open_parquet_tables
+from trialscrape.exports.registry import open_registry
+from trialscrape.exports.sqlite import open_sqlite
+from trialscrape.exports.xlsx import open_xlsx
 from trialscrape.extras import load_extra
+
+Writer = AbstractContextManager[Callable[[bytes], object]]
 
 
 class Format(NamedTuple):
@@ -20,18 +29,32 @@ class Format(NamedTuple):
     Attributes:
         ending: What the name of such a file ends in.
         open: Opens a writer on a file, or on stdout for None. The writer takes a record as its line of JSON; the file
-            gets its name when the writer is closed.
+            gets its name when the writer is closed. A text that the writer returns is what the user should know.
         library: The optional library that it needs, and the extra that installs it.
+        open_tables: Opens a writer on a folder, which gets a file for each table.
+        stdout: Whether it can be written to stdout.
+        traced: Whether it shows the lines that a record came from, so that `parse` reads them.
     """
 
     ending: str
-    open: Callable[[Path | None], AbstractContextManager[Callable[[bytes], object]]]
+    open: Callable[[Path | None], Writer]
     library: tuple[str, str] | None = None
+    open_tables: Callable[[Path], Writer] | None = None
+    stdout: bool = True
+    traced: bool = False
 
 
 FORMATS = {
     "jsonl": Format(".jsonl", open_jsonl),
     "json": Format(".json", open_json),
+    "jsonl.gz": Format(".jsonl.gz", open_jsonl_gz),
+    "csv": Format(".csv", open_csv, open_tables=open_csv_tables),
+    "parquet": Format(".parquet", open_parquet, ("pyarrow", "parquet"), open_parquet_tables),
+    "sqlite": Format(".db", open_sqlite, stdout=False),
+    "xlsx": Format(".xlsx", open_xlsx, ("xlsxwriter", "xlsx"), stdout=False),
+    "lines": Format(".lines.jsonl", open_lines, traced=True),
+    "registry": Format(".registry.json", open_registry),
+    "fhir": Format(".ndjson", open_fhir),
 }
 """Every format by its name; the first is the default of stdout."""
 
@@ -40,28 +63,57 @@ def choose_format(path: Path | None, name: str | None) -> Format:
     """Choose a format by its name, else by the ending of the file, else the default.
 
     Raises:
-        UnknownFormat: There is no such name or ending.
+        UnknownFormat: There is no such name or ending, or the format needs a file.
         MissingExtraError: The format needs a library that is not installed.
     """
     chosen = _find_format(path, name)
+    if path is None and not chosen.stdout:
+        raise UnknownFormat(f"cannot write {name} to stdout: name a file that ends in {chosen.ending}")
+    return _load(chosen)
+
+
+def choose_tables(name: str | None) -> Format:
+    """Choose the format of the files of tables by its name, else CSV.
+
+    Raises:
+        UnknownFormat: There is no such format of tables.
+        MissingExtraError: The format needs a library that is not installed.
+    """
+    having = [known for known, row in FORMATS.items() if row.open_tables]
+    if (name or "csv") not in having:
+        raise UnknownFormat(f"there are no tables as {name!r}; choose from {', '.join(having)}")
+    return _load(FORMATS[name or "csv"])
+
+
+def name_outcomes(records: Path) -> Path:
+    """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
+    found = _find_ending(records)
+    return records.with_name(f"{records.name[: len(records.name) - len(found.ending if found else '')]}.outcomes.jsonl")
+
+
+def _load(chosen: Format) -> Format:
     if chosen.library:
         load_extra(*chosen.library)
     return chosen
 
 
-def name_outcomes(records: Path) -> Path:
-    """Name the outcomes beside the records: `trials.jsonl` gives `trials.outcomes.jsonl`."""
-    ending = next((row.ending for row in FORMATS.values() if records.name.lower().endswith(row.ending)), "")
-    return records.with_name(f"{records.name[: len(records.name) - len(ending)]}.outcomes.jsonl")
-
-
 def _find_format(path: Path | None, name: str | None) -> Format:
-    if name is None and path is None:
-        return next(iter(FORMATS.values()))
-    for known, row in FORMATS.items():
-        if name == known or (name is None and path and path.name.lower().endswith(row.ending)):
-            return row
     if name is not None:
-        raise UnknownFormat(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
-    endings = ", ".join(row.ending for row in FORMATS.values())
-    raise UnknownFormat(f"cannot tell the format of {path} by its name: end it in one of {endings}, or add --format")
+        if name not in FORMATS:
+            raise UnknownFormat(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
+        return FORMATS[name]
+    if path is None:
+        return next(iter(FORMATS.values()))
+    found = _find_ending(path)
+    if not found:
+        endings = ", ".join(row.ending for row in FORMATS.values())
+        raise UnknownFormat(
+            f"cannot tell the format of {path} by its name: end it in one of {endings}, or add --format"
+        )
+    return found
+
+
+def _find_ending(path: Path) -> Format | None:
+    """Find the format whose ending a file has: the longest, for `trials.lines.jsonl` is not `.jsonl`."""
+    having = [row for row in FORMATS.values() if path.name.lower().endswith(row.ending)]
+    return max(having, key=lambda row: len(row.ending), default=None)

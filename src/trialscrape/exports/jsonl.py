@@ -1,5 +1,6 @@
 """Records and results as lines of JSON, in the model's order."""
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +35,13 @@ def open_jsonl(path: Path | None) -> Iterator[Callable[[bytes], object]]:
     """Yield a function that writes a record, given as its line of JSON, as a line of the file."""
     with open_output(path) as stream:
         yield lambda record: stream.write(record + b"\n")
+
+
+@contextmanager
+def open_jsonl_gz(path: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Yield a function that writes a record like that of `open_jsonl`, compressed."""
+    with open_output(path) as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:  # no time: same bytes
+        yield lambda record: packed.write(record + b"\n")
 
 
 def format_result(result: PageResult) -> bytes:

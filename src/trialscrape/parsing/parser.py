@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from trialscrape.addresses import drop_referrer
 from trialscrape.page import Match, Page
 from trialscrape.parsing.checks import check_sections
+from trialscrape.parsing.criterion_lines import find_criterion_lines
 from trialscrape.parsing.layout import LAYOUT
 from trialscrape.parsing.lines import split_lines
 from trialscrape.parsing.preamble import read_preamble
@@ -26,6 +27,7 @@ class ParsedPage(NamedTuple):
 
     values: dict[str, Any]
     spans: dict[str, tuple[int, int]]
+    text: list[str]
     filled: int
 
     def build(self) -> Trial:
@@ -34,7 +36,8 @@ class ParsedPage(NamedTuple):
 
     def build_traced(self) -> TracedTrial:
         """Build the record with the source lines of each field, from 1."""
-        spans = {field: (first + 1, last + 1) for field, (first, last) in self.spans.items()}
+        found = self.spans | find_criterion_lines(self.text, self.spans, self.values["eligibility"])
+        spans = {field: (first + 1, last + 1) for field, (first, last) in found.items()}
         return TracedTrial.model_validate(self.values | {"spans": spans})
 
 
@@ -77,7 +80,7 @@ def parse_page(page: Page) -> ParsedPage:
         "unparsed": tuple([UnparsedLine(line=index + 1, text=lines[index]) for index in unparsed]),
         "warnings": tuple(sorted(state.warnings, key=lambda warning: warning.line or 0)),
     }
-    return ParsedPage(record, state.spans, len(lines) - lines.count(""))
+    return ParsedPage(record, state.spans, lines, len(lines) - lines.count(""))
 
 
 def _build_eligibility(state: ParseState) -> Eligibility:

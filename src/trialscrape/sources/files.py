@@ -16,12 +16,10 @@ from trialscrape.parsing.text import MAX_BYTES, UTF_16_OR_32, PageText, decode
 from trialscrape.results import PageResult, make_failure
 from trialscrape.sources.containers import find_container, find_inner_container, read_members, unwrap
 from trialscrape.sources.members import FIRST_BYTES, Selection, read_file
-from trialscrape.sources.skipping import is_own_output, is_skipped_file, is_skipped_folder, may_be_own_output
+from trialscrape.sources.outputs import is_own_file
+from trialscrape.sources.skipping import is_skipped_file, is_skipped_folder
 
 STDIN = "-"
-
-
-_FIRST_BYTES = 8192
 
 
 class Files:
@@ -73,7 +71,7 @@ class Files:
                 if any(name == own or (name.startswith(own) and name.endswith(".part")) for own in written):
                     continue
                 path = f"{folder}/{name}"
-                if is_skipped_file(path, _is_file) or (may_be_own_output(name) and _is_own_output(Path(path))):
+                if is_skipped_file(path, _is_file) or is_own_file(Path(path)):
                     self.skipped += 1
                     continue
                 empty = False
@@ -127,16 +125,6 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 def _is_file(path: str) -> bool:
     return Path(path).is_file()
-
-
-def _is_own_output(path: Path) -> bool:
-    try:
-        if not path.is_file():  # opening a pipe would wait for its writer
-            return False
-        with path.open("rb") as stream:
-            return is_own_output(stream.read(_FIRST_BYTES))
-    except OSError:
-        return False
 
 
 def measure_file(file: str) -> int | None:

@@ -1,0 +1,45 @@
+"""`convert`: records to another format."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialscrape.cli.console import echo_error, progress, report_errors
+from trialscrape.cli.options import Fields, FormatName, NoContacts, Tables, refuse_overwriting, require_target
+from trialscrape.exports.jsonl import format_record
+from trialscrape.sources.record_files import read_records
+
+
+def convert(  # noqa: PLR0913  a command has as many options as it needs
+    records: Annotated[
+        str, typer.Argument(metavar="IN", help="Records as .jsonl or .json, plain or gzip; - for stdin.")
+    ],
+    output: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="File for the records; default is stdout.")
+    ] = None,
+    *,
+    format_: FormatName = None,
+    tables: Tables = None,
+    fields: Fields = None,
+    no_contacts: NoContacts = False,
+) -> None:
+    """Write the records that parse or scrape wrote in another format.
+
+    The ending of OUT chooses the format. A file that is there stays as it is until the new one is whole; a database is
+    updated trial by trial.
+    """
+    target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
+    if records != "-":
+        refuse_overwriting((target.path,), Path(records))
+    count = 0
+    with (
+        report_errors("the same command starts over"),
+        target.open() as write,
+        progress(quiet=target.path is None and sys.stdout.isatty()) as bar,
+    ):
+        for trial in bar.track(read_records(records), description="records"):
+            write(format_record(trial))
+            count += 1
+    echo_error(f"{count:,} records from {records}" + (f" in {target.path}" if target.path else ""))

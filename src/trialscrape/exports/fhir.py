@@ -1,0 +1,209 @@
+"""Records as FHIR R5: a `ResearchStudy` a line, with its eligibility as a `Group` inside."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trialscrape.exports.files import open_output
+from trialscrape.exports.jsonl import escape_unsafe
+from trialscrape.exports.registry import drop_empty
+from trialscrape.exports.tables import Record, write_intervention, write_side
+from trialscrape.records import walk_tree
+
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_REGISTRY = "https://clinicaltrials.gov"
+_STATUS = {
+    "ACTIVE_NOT_RECRUITING": "active-but-not-recruiting",
+    "COMPLETED": "completed",
+    "ENROLLING_BY_INVITATION": "enrolling-by-invitation",
+    "NOT_YET_RECRUITING": "not-yet-recruiting",
+    "RECRUITING": "recruiting",
+    "TERMINATED": "terminated",
+    "WITHDRAWN": "withdrawn",
+}
+_PHASES = {
+    ("EARLY_PHASE1",): "early-phase-1",
+    ("PHASE1",): "phase-1",
+    ("PHASE1", "PHASE2"): "phase-1-phase-2",
+    ("PHASE2",): "phase-2",
+    ("PHASE2", "PHASE3"): "phase-2-phase-3",
+    ("PHASE3",): "phase-3",
+    ("PHASE4",): "phase-4",
+}
+_PURPOSES = {
+    "BASIC_SCIENCE",
+    "DEVICE_FEASIBILITY",
+    "DIAGNOSTIC",
+    "HEALTH_SERVICES_RESEARCH",
+    "PREVENTION",
+    "SCREENING",
+    "SUPPORTIVE_CARE",
+    "TREATMENT",
+}
+_UNITS = {"YEARS": "a", "MONTHS": "mo", "WEEKS": "wk", "DAYS": "d", "HOURS": "h", "MINUTES": "min"}
+
+
+@contextmanager
+def open_fhir(path: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Yield a function that writes a record, given as its line of JSON, as a line with a resource."""
+    with open_output(path) as stream:
+
+        def write(line: bytes) -> None:
+            resource = json.dumps(make_research_study(json.loads(line)), ensure_ascii=False, separators=(",", ":"))
+            stream.write(escape_unsafe(resource).encode() + b"\n")
+
+        yield write
+
+
+def make_research_study(record: Record) -> Record:
+    """Make the `ResearchStudy` of a record.
+
+    What FHIR has no code for keeps the page's words. `status` is that of the resource, which a page does not say.
+    """
+    study = {
+        "resourceType": "ResearchStudy",
+        "id": record.get("nct_id"),
+        "contained": [_make_group(record)],
+        "url": (record.get("source") or {}).get("url"),
+        "identifier": [
+            {"system": _REGISTRY if one["value"] == record.get("nct_id") else None, "value": one["value"]}
+            for one in record.get("identifiers") or ()
+        ],
+        "title": record.get("title"),
+        "label": [{"type": {"text": "Acronym"}, "value": record["acronym"]}] if record.get("acronym") else None,
+        "status": "unknown",
+        "primaryPurposeType": _make_purpose((record.get("design") or {}).get("primary_purpose")),
+        "phase": _make_phase(record.get("phases") or []),
+        "studyDesign": [_words(term) for term in _list_design(record)],
+        "focus": [{"concept": {"text": write_intervention(one)}} for one in record.get("interventions") or ()],
+        "condition": [{"text": condition} for condition in record.get("conditions") or ()],
+        "descriptionSummary": record.get("brief_summary"),
+        "description": record.get("detailed_description"),
+        "associatedParty": _list_parties(record),
+        "progressStatus": [{"state": _make_status(record["overall_status"])}] if record.get("overall_status") else None,
+        "recruitment": {
+            **_make_numbers(record.get("enrollment")),
+            "eligibility": {"reference": "#eligibility"},
+        },
+        "comparisonGroup": [_make_comparison(arm) for arm in record.get("arms") or ()],
+    }
+    kept: Record = drop_empty(study)
+    return kept
+
+
+def _code(system: str, code: str, words: str) -> Record:
+    return {"coding": [{"system": system, "code": code}], "text": words}
+
+
+def _words(term: Record | None) -> Record | None:
+    return {"text": term["label"]} if term else None
+
+
+def _list_design(record: Record) -> list[Record | None]:
+    design = record.get("design") or {}
+    return [record.get("study_type"), *(design.get(name) for name in ("allocation", "intervention_model", "masking"))]
+
+
+def _make_purpose(term: Record | None) -> Record | None:
+    if not term or term["code"] not in _PURPOSES:
+        return _words(term)
+    code = term["code"].lower().replace("_", "-")
+    return _code(f"{_TERMINOLOGY}/research-study-prim-purp-type", code, term["label"])
+
+
+def _make_phase(phases: list[Record]) -> Record | None:
+    words = ", ".join(phase["label"] for phase in phases)
+    code = _PHASES.get(tuple(sorted(str(phase["code"]) for phase in phases)))
+    return _code(f"{_TERMINOLOGY}/research-study-phase", code, words) if code else {"text": words}
+
+
+def _make_status(term: Record) -> Record | None:
+    code = _STATUS.get(term["code"])
+    return _code("http://hl7.org/fhir/research-study-status", code, term["label"]) if code else _words(term)
+
+
+def _list_parties(record: Record) -> Iterable[Record]:
+    system = "http://hl7.org/fhir/research-study-party-role"
+    parties = [(record.get("sponsor"), "sponsor", "Sponsor")]
+    parties += [(name, "general-contact", "Contact") for name in record.get("central_contacts") or ()]
+    return [{"name": name, "role": _code(system, code, words)} for name, code, words in parties if name]
+
+
+def _make_numbers(enrollment: Record | None) -> Record:
+    if not enrollment:
+        return {}
+    return {"actualNumber" if enrollment["type"] == "ACTUAL" else "targetNumber": enrollment["count"]}
+
+
+def _make_comparison(arm: Record) -> Record:
+    kind = arm["type"]
+    if kind and kind["code"]:
+        code = kind["code"].lower().replace("_", "-")
+        of_kind: Record | None = _code(f"{_TERMINOLOGY}/research-study-arm-type", code, kind["label"])
+    else:
+        of_kind = _words(kind)
+    return {
+        "name": arm["label"],
+        "type": of_kind,
+        "description": arm["description"],
+        "intendedExposure": [{"display": write_intervention(one)} for one in arm["interventions"]],
+    }
+
+
+def _make_group(record: Record) -> Record:
+    """Make the group of those who may take part.
+
+    The characteristics of a group hold together, so a list under a criterion, of which one item may be enough, is not
+    taken apart: each criterion of the first level is one, with what is nested under it. What is of neither side cannot
+    be a characteristic, and is told in the description.
+    """
+    characteristics = [*_list_facts(record)]
+    for side, exclude in (("inclusion", False), ("exclusion", True)):
+        for criterion in (record.get("eligibility") or {}).get(side) or ():
+            if criterion["kind"] == "criterion" or criterion["children"]:
+                value = {"valueCodeableConcept": {"text": _write_tree(criterion)}}
+                characteristics.append(
+                    {"code": {"text": f"{side.capitalize()} criterion"}, **value, "exclude": exclude}
+                )
+    unassigned = write_side(record, "unassigned")
+    return {
+        "resourceType": "Group",
+        "id": "eligibility",
+        "type": "person",
+        "membership": "definitional",
+        "description": f"Criteria of unclear side:\n{unassigned}" if unassigned else None,
+        "characteristic": characteristics,
+    }
+
+
+def _list_facts(record: Record) -> Iterator[Record]:
+    ages = record.get("ages") or {}
+    limits = {"low": _make_quantity(ages.get("minimum")), "high": _make_quantity(ages.get("maximum"))}
+    if any(limits.values()):
+        yield {"code": {"text": "Age"}, "valueRange": limits, "exclude": False}
+    elif ages:
+        yield {"code": {"text": "Age"}, "valueCodeableConcept": {"text": ages["label"]}, "exclude": False}
+    if record.get("sex"):
+        yield {"code": {"text": "Sex"}, "valueCodeableConcept": _words(record["sex"]), "exclude": False}
+    if record.get("healthy_volunteers") is not None:
+        accepted = {"valueBoolean": record["healthy_volunteers"]}
+        yield {"code": {"text": "Healthy volunteers accepted"}, **accepted, "exclude": False}
+
+
+def _make_quantity(age: Record | None) -> Record | None:
+    if not age:
+        return None
+    return {
+        "value": age["value"],
+        "unit": age["unit"].lower(),
+        "system": "http://unitsofmeasure.org",
+        "code": _UNITS[age["unit"]],
+    }
+
+
+def _write_tree(criterion: Record) -> str:
+    lines = [criterion["text"]]
+    for path, below in walk_tree(criterion["children"], lambda one: one["children"]):
+        lines.append(f"{'  ' * len(path)}{below['marker'] + ' ' if below['marker'] else ''}{below['text']}")
+    return "\n".join(lines)
