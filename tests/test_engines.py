@@ -54,6 +54,14 @@ def test_many_pages_are_read_on_all_cores(folder: Path, monkeypatch: pytest.Monk
     assert read(folder, None) == read(folder, 1)
 
 
+def test_few_pages_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(jobs: int) -> None:
+        raise AssertionError(f"{jobs} processes for few pages")
+
+    monkeypatch.setattr(engines, "_open_pool", start)
+    assert len(read(folder, None)) == 150
+
+
 def test_coverage_adds_up(folder: Path) -> None:
     def measure(jobs: int) -> list[str]:
         counts = Coverage()

@@ -138,6 +138,8 @@ def map_pages(  # noqa: PLR0913  each is one of the command's options
                 break
             yield work(batch)
             few += len(batch)
+        else:
+            return
         jobs = _count_cores()
     yield from map(work, batches) if jobs == 1 else _map_on_cores(work, batches, jobs)
 
