@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "inspect.check",
     "show": "inspect.show",
     "schema": "inspect.schema",
+    "find": "find.find",
     "index": "store.index",
     "store": "store.store_commands",
 }

@@ -201,6 +201,15 @@ class Pages:
         rows = self._db.fetch_rows(query, (version_id,))
         return Match(*rows[0]) if len({row["matched_id"] for row in rows}) == 1 else None
 
+    def find_study(self, url: str) -> str | None:
+        """Return the current id of the study that the page of an address was matched to; the latest match counts."""
+        row = self._db.find_row(
+            """SELECT matched_id FROM asked JOIN page USING (page_id)
+            WHERE url = ? AND matched_by IS NOT NULL ORDER BY version_id DESC LIMIT 1""",
+            (url,),
+        )
+        return row["matched_id"] if row else None
+
     def list_ids(self, url: str) -> tuple[str, ...]:
         """Return the ids that an address was fetched for."""
         query = "SELECT nct_id FROM asked JOIN page USING (page_id) WHERE url = ? ORDER BY nct_id"
