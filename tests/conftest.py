@@ -36,6 +36,8 @@ FAST = {
     *(
         "exports/test_files",
         "exports/test_formats",
+        "quality/test_diff",
+        "quality/test_record_files",
         "store/test_slug_index",
         "test_addresses",
         "test_settings",

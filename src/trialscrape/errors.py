@@ -16,6 +16,7 @@
     ├── FileError             a file cannot be written
     │   └── FileInUseError    another process is writing it
     ├── IdFileError           a file of ids cannot be read
+    ├── RecordFileError       a file of records cannot be read or compared
     ├── ArchiveError          a WARC file cannot be read
     ├── ClusterError          no Ray cluster answers
     ├── MissingExtraError     an optional library is not installed
@@ -115,6 +116,10 @@ class FileInUseError(FileError):
 
 class IdFileError(TrialscrapeError):
     """A file of ids cannot be read; the message says why and what to do."""
+
+
+class RecordFileError(TrialscrapeError):
+    """A file of records cannot be read, or its records cannot be told apart; the message says where and why."""
 
 
 class ArchiveError(TrialscrapeError):

@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "inspect.show",
     "schema": "inspect.schema",
     "find": "find.find",
+    "diff": "diff.diff",
     "index": "store.index",
     "store": "store.store_commands",
 }

@@ -138,16 +138,25 @@ class Pages:
         )
         return (page for (number,) in numbers if (page := self._find_version("WHERE version_id = ?", number)))
 
-    def all_latest(self) -> Iterator[PageVersion]:
+    def get_version(self, version_id: int) -> PageVersion | None:
+        """Return a version by its number."""
+        return self._find_version("WHERE version_id = ?", version_id)
+
+    def all_latest(self, *, until: datetime | None = None) -> Iterator[PageVersion]:
         """Yield the latest version of every page, in the order in which their addresses were first kept.
 
         One page is in memory at a time; pages that are added meanwhile come too.
+
+        Args:
+            until: Yield the version that was the latest at this time; pages that came later are left out.
         """
         after = 0
+        last = format_time(until) if until else "~"  # behind every time
+        condition = "WHERE url = ? AND fetched_at <= ? ORDER BY fetched_at DESC, version_id DESC LIMIT 1"
         query = "SELECT page_id, url FROM page WHERE page_id > ? ORDER BY page_id LIMIT 1"
         while row := self._db.find_row(query, (after,)):
             after = row["page_id"]
-            if page := self.latest(row["url"]):
+            if page := self._find_version(condition, row["url"], last):
                 yield page
 
     def all_versions(self) -> Iterator[PageVersion]:
@@ -234,8 +243,8 @@ class Pages:
 
     # Rows
 
-    def _find_version(self, condition: str, value: object) -> PageVersion | None:
-        row = self._db.find_row(f"{_VERSION} {condition}", (value,))
+    def _find_version(self, condition: str, *values: object) -> PageVersion | None:
+        row = self._db.find_row(f"{_VERSION} {condition}", values)
         return self._unpack(row) if row else None
 
     def _unpack(self, row: sqlite3.Row) -> PageVersion:
