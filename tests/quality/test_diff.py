@@ -235,11 +235,11 @@ def sides(inclusion: tuple[Any, ...], exclusion: tuple[Any, ...] = ()) -> Eligib
         ),
         # Most alike first.
         (
-            ("over 18 years of age", "over 80 kilograms of weight"),
-            ("over 80 kilograms by weight", "over 21 years of age"),
+            ("tall oak with green leaves", "tall elm with green leaves"),
+            ("tall elms with green leaves", "tall oaks with green leaves"),
             [
-                ("reworded", None, "over 18 years of age", "over 21 years of age"),
-                ("reworded", None, "over 80 kilograms of weight", "over 80 kilograms by weight"),
+                ("reworded", None, "tall oak with green leaves", "tall oaks with green leaves"),
+                ("reworded", None, "tall elm with green leaves", "tall elms with green leaves"),
             ],
         ),
     ],
