@@ -1,6 +1,7 @@
 """The pages: every version that was fetched, which id each belongs to, and which one is being parsed."""
 
 import hashlib
+import json
 import sqlite3
 import uuid
 import zlib
@@ -41,6 +42,24 @@ class PageVersion:
     version_id: int
     checked_at: datetime
     sha256: str
+
+
+class PageSummary(NamedTuple):
+    """What is kept of one address.
+
+    Attributes:
+        url: The address.
+        studies: The current ids of the studies that it was matched to.
+        versions: How many versions of the page are kept.
+        fetched_at: When the latest of them was fetched.
+        checked_at: When the site last said that it is the page.
+    """
+
+    url: str
+    studies: tuple[str, ...]
+    versions: int
+    fetched_at: datetime
+    checked_at: datetime
 
 
 class Added(NamedTuple):
@@ -166,6 +185,50 @@ class Pages:
             after = page.version_id
             yield page
 
+    def summarize(self) -> Iterator[PageSummary]:
+        """Yield what is kept of each address, in the order in which they were first kept."""
+        after = 0
+        query = """SELECT page_id, url, count(*) AS versions, max(fetched_at) AS fetched_at,
+            max(checked_at) AS checked_at, (SELECT json_group_array(DISTINCT matched_id) FROM asked
+            WHERE asked.page_id = page.page_id AND matched_by IS NOT NULL) AS studies
+            FROM page JOIN version USING (page_id) WHERE page_id > ? GROUP BY page_id ORDER BY page_id LIMIT 1000"""
+        while rows := self._db.fetch_rows(query, (after,)):
+            after = rows[-1]["page_id"]
+            for row in rows:
+                times = (parse_time(row[name]) for name in ("fetched_at", "checked_at"))
+                yield PageSummary(row["url"], tuple(sorted(json.loads(row["studies"]))), row["versions"], *times)
+
+    def prune(self, keep: int) -> int:
+        """Remove all but the latest versions of each page, and return how many were removed.
+
+        A version that a match rests on stays: without it, nothing would say whose page it is. So does one that is being
+        parsed.
+
+        Args:
+            keep: How many versions of each page stay, at least 1.
+        """
+        if keep < 1:
+            raise ValueError(f"expected to keep 1 version or more, found {keep}")
+        with self._db.transaction():
+            versions = self.list_prunable(keep)
+            query = "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))"
+            self._db.execute(query, (json.dumps(versions),))
+        return len(versions)
+
+    def list_prunable(self, keep: int) -> list[int]:
+        """Return the versions that `prune` would remove."""
+        rows = self._db.fetch_rows(
+            """SELECT version_id FROM (
+                SELECT version_id, row_number() OVER (
+                    PARTITION BY page_id ORDER BY fetched_at DESC, version_id DESC
+                ) AS age FROM version
+            ) WHERE age > ?
+            AND version_id NOT IN (SELECT version_id FROM asked WHERE version_id IS NOT NULL)
+            AND version_id NOT IN (SELECT version_id FROM parsing)""",
+            (keep,),
+        )
+        return [version_id for (version_id,) in rows]
+
     # Whose page it is
 
     def set_match(self, nct_id: str, version_id: int, match: Match) -> None:
@@ -218,6 +281,21 @@ class Pages:
             (url,),
         )
         return row["matched_id"] if row else None
+
+    def find_addresses(self, name: str) -> tuple[str, ...]:
+        """Return the addresses of the pages of a study, the one that was checked last first.
+
+        Args:
+            name: An NCT id that pages were matched to, current or old, or an address, or a slug as it was requested.
+        """
+        rows = self._db.fetch_rows(
+            """SELECT url FROM page JOIN version USING (page_id) WHERE url = ?1 OR page_id IN (
+                SELECT page_id FROM asked WHERE nct_id = ?1 AND (matched_by IS NOT NULL OR nct_id NOT LIKE 'NCT%')
+                UNION SELECT page_id FROM asked WHERE matched_id = ?1 AND matched_by IS NOT NULL
+            ) GROUP BY page_id ORDER BY max(checked_at) DESC, max(version_id) DESC""",
+            (name,),
+        )
+        return tuple(url for (url,) in rows)
 
     def list_ids(self, url: str) -> tuple[str, ...]:
         """Return the ids that an address was fetched for."""
