@@ -38,6 +38,7 @@ FAST = {
         "exports/test_formats",
         "quality/test_diff",
         "quality/test_record_files",
+        "quality/test_verify",
         "store/test_slug_index",
         "test_addresses",
         "test_settings",

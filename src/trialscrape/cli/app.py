@@ -35,6 +35,7 @@ COMMANDS = {
     "schema": "inspect.schema",
     "find": "find.find",
     "diff": "diff.diff",
+    "verify": "verify.verify_records",
     "index": "store.index",
     "store": "store.store_commands",
 }

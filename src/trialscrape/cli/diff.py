@@ -1,23 +1,17 @@
 """`diff`: what changed between two sets of records."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from trialscrape.cli.console import echo_error, escape_controls, report_errors, usage_error
-from trialscrape.exports.jsonl import format_row
-from trialscrape.quality.diff import FIELDS, Change, compare
+from trialscrape.cli.console import echo_error, report_errors, usage_error
+from trialscrape.cli.differences import TROUBLE, Difference, print_differences, write_rows
+from trialscrape.quality.diff import FIELDS, StudyChange, compare
 from trialscrape.quality.pairing import Pair, pair_trials
 from trialscrape.quality.record_files import STDIN, read_trials
-
-_TROUBLE = 2  # 1 says that something changed
 
 
 def diff(
@@ -42,7 +36,7 @@ def diff(
     if old == new == STDIN:
         usage_error("stdin can be read once: give a file for one of the two")
     tally: Counter[str] = Counter()
-    with report_errors(code=_TROUBLE):
+    with report_errors(code=TROUBLE):
         pairs = pair_trials(read_trials(old, echo_error), read_trials(new, echo_error), echo_error)
         changes = compare(_count_pairs(pairs, tally), ignore=ignore or ())
         for study, changes_of_study in groupby(changes, key=lambda change: change.study):
@@ -50,9 +44,9 @@ def diff(
             kind = listed[0].change if listed[0].field is None else "changed"
             tally[kind] += 1
             if as_json:
-                _write_rows(listed)
+                write_rows(change._asdict() for change in listed)
             else:
-                print_changes(study, listed)
+                print_differences(study, map(_describe, listed))
     counts = ", ".join(f"{tally[kind]:,} {kind}" for kind in ("changed", "added", "removed"))
     echo_error(f"{tally['studies']:,} studies: {counts}")
     if tally.total() > tally["studies"]:
@@ -65,63 +59,12 @@ def _count_pairs(pairs: Iterable[Pair], tally: Counter[str]) -> Iterator[Pair]:
         yield pair
 
 
-def _write_rows(changes: Iterable[Change]) -> None:
-    # Not as text: on a narrow terminal that would not be JSON.
-    sys.stdout.buffer.writelines(format_row(change._asdict()) + b"\n" for change in changes)
-
-
-# For people
-
-
-def print_changes(study: str, changes: Iterable[Change]) -> None:
-    """Print the changes of a study for a person: what was there before behind a `-`, what is there now behind a `+`."""
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(Text(escape_controls(study), style="bold"))
-    for change in changes:
-        console.print(Text(f"  {escape_controls(_describe(change))}", style="cyan"))
-        before, now = _list_values(change)
-        for mark, style, values in (("-", "red", before), ("+", "green", now)):
-            for value in values:
-                console.print(Text(f"    {mark} {escape_controls(value)}".replace("\n", "\n      "), style=style))
-
-
-def _describe(change: Change) -> str:
+def _describe(change: StudyChange) -> Difference:
+    """Say what changed; a criterion that moved or changed its side has no values to show."""
     field = change.field or "study"
     if change.change == "moved":
-        return f"{field} moved from {change.old} to {change.new}: {change.item}"
+        return Difference(f"{field} moved from {change.old} to {change.new}: {change.item}", None, None)
     if change.change == "changed_side":
-        return f"{field} changed side from {change.old} to {change.new}: {change.item}"
+        return Difference(f"{field} changed side from {change.old} to {change.new}: {change.item}", None, None)
     item = "" if change.item is None else f" of {change.item!r}" if change.change == "changed" else f" {change.item!r}"
-    return f"{field}{item} {change.change}"
-
-
-def _list_values(change: Change) -> tuple[list[str], list[str]]:
-    """Return the lines to show of a change: of two lists what only one of them has."""
-    if change.change in {"moved", "changed_side"}:
-        return [], []
-    old, new = change.old, change.new
-    if isinstance(old, list) and isinstance(new, list):
-        gone, came = [one for one in old if one not in new], [one for one in new if one not in old]
-        if gone or came:
-            old, new = gone, came
-    return _format_lines(old), _format_lines(new)
-
-
-def _format_lines(value: Any) -> list[str]:  # noqa: ANN401  any value of a record
-    if value is None:
-        return []
-    return [_format_value(one) for one in value] if isinstance(value, list) else [_format_value(value)]
-
-
-def _format_value(value: Any) -> str:  # noqa: ANN401  as above
-    """Write a value as the page would, where it has a label or a name."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        if "code" in value or value.keys() == {"label", "minimum", "maximum"}:
-            return str(value["label"])
-        if value.keys() == {"type", "name"}:
-            return f"{_format_value(value['type'])}: {value['name']}"
-        filled = ((name, _format_lines(one)) for name, one in value.items())
-        return "; ".join(f"{name.replace('_', ' ')}: {', '.join(lines)}" for name, lines in filled if lines)
-    return json.dumps(value, ensure_ascii=False)
+    return Difference(f"{field}{item} {change.change}", change.old, change.new)

@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 
 from trialscrape.cli.console import echo_error, escape_controls, report_errors, usage_error
+from trialscrape.cli.differences import write_rows
 from trialscrape.cli.display import display
 from trialscrape.cli.options import DEFAULT_STORE, StoreFile
 from trialscrape.engines import read_page
-from trialscrape.exports.jsonl import format_record, format_row
+from trialscrape.exports.jsonl import format_record
 from trialscrape.quality.diff import compare_trials
 from trialscrape.records import Trial
 from trialscrape.results import PageResult
@@ -34,7 +35,7 @@ def list_pages(*, as_json: AsJson = False, store: StoreFile = DEFAULT_STORE) -> 
             pages += 1
             row = page._asdict() | {name: format_time(getattr(page, name)) for name in ("fetched_at", "checked_at")}
             if as_json:
-                _write_row(row)
+                write_rows([row])
             else:
                 studies = ",".join(page.studies) or "-"
                 print(escape_controls(f"{studies:11}  {page.versions:,} versions  {row['checked_at']}  {page.url}"))
@@ -53,7 +54,7 @@ def history(study: Study, *, as_json: AsJson = False, store: StoreFile = DEFAULT
                 print(escape_controls(url))
             for row in _list_versions(opened, url):
                 if as_json:
-                    _write_row(row)
+                    write_rows([row])
                     continue
                 changed = "".join(f"\n    {name} changed" for name in row["changed"] or ())
                 failure = f"\n    {row['message']}" if row["message"] else ""
@@ -165,7 +166,3 @@ def _list_changed(old: Trial, new: Trial) -> list[str]:
 
 def _read_version(store: Store, kept: PageVersion) -> PageResult:
     return read_page(replace(kept.page, file=kept.url, match=store.pages.find_match(kept.version_id)))
-
-
-def _write_row(row: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(format_row(row) + b"\n")

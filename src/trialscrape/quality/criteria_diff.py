@@ -19,7 +19,7 @@ _BASE_SIZE = 160  # characters that cost as much as beginning to compare a text
 
 
 class CriterionChange(NamedTuple):
-    """One change of a criterion: what, on which side, and the values as in a `Change`."""
+    """One change of a criterion: what, on which side, and the values as in a `StudyChange`."""
 
     kind: ChangeKind
     side: str

@@ -22,7 +22,7 @@ FIELDS = (
 _NOT_OF_THE_PAGE = "nct_id_not_on_page"
 
 
-class Change(NamedTuple):
+class StudyChange(NamedTuple):
     """One change.
 
     Attributes:
@@ -43,7 +43,7 @@ class Change(NamedTuple):
     new: Any
 
 
-def compare(pairs: Iterable[Pair], *, ignore: Collection[str] = ()) -> Iterator[Change]:
+def compare(pairs: Iterable[Pair], *, ignore: Collection[str] = ()) -> Iterator[StudyChange]:
     """Yield what changed between old and new records.
 
     Args:
@@ -55,12 +55,12 @@ def compare(pairs: Iterable[Pair], *, ignore: Collection[str] = ()) -> Iterator[
             changes = compare_trials(old, new)
             yield from (change for change in changes if not _is_ignored(change.field or "", ignore))
         elif new:
-            yield Change(name_study(new) or "", "added", None, None, None, new.title)
+            yield StudyChange(name_study(new) or "", "added", None, None, None, new.title)
         elif old:
-            yield Change(name_study(old) or "", "removed", None, None, old.title, None)
+            yield StudyChange(name_study(old) or "", "removed", None, None, old.title, None)
 
 
-def compare_trials(old: Trial, new: Trial) -> Iterator[Change]:
+def compare_trials(old: Trial, new: Trial) -> Iterator[StudyChange]:
     """Yield what changed between two records of one study, in the order of the fields."""
     study = name_study(new) or name_study(old) or ""
     before, now = _dump(old), _dump(new)
@@ -68,16 +68,16 @@ def compare_trials(old: Trial, new: Trial) -> Iterator[Change]:
         if name == "eligibility":
             if old.eligibility.combined != new.eligibility.combined:
                 field = "eligibility.combined"
-                yield Change(study, "changed", field, None, old.eligibility.combined, new.eligibility.combined)
+                yield StudyChange(study, "changed", field, None, old.eligibility.combined, new.eligibility.combined)
             for change in compare_criteria(old.eligibility, new.eligibility):
                 kind, side, *values = change
-                yield Change(study, kind, f"eligibility.{side}", *values)
+                yield StudyChange(study, kind, f"eligibility.{side}", *values)
         elif name == "arms":
             yield from _compare_arms(study, before[name], now[name])
         elif name == "design" and before[name] and now[name]:
             yield from _compare_parts(study, name, before[name], now[name])
         elif _simplify(before[name]) != _simplify(now[name]):
-            yield Change(study, "changed", name, None, before[name], now[name])
+            yield StudyChange(study, "changed", name, None, before[name], now[name])
 
 
 def _is_ignored(field: str, ignore: Collection[str]) -> bool:
@@ -111,16 +111,16 @@ def _simplify(value: object) -> object:
 
 def _compare_parts(
     study: str, field: str, old: dict[str, Any], new: dict[str, Any], item: str | None = None
-) -> Iterator[Change]:
+) -> Iterator[StudyChange]:
     for name, value in old.items():
         if _simplify(value) != _simplify(new[name]):
-            yield Change(study, "changed", f"{field}.{name}", item, value, new[name])
+            yield StudyChange(study, "changed", f"{field}.{name}", item, value, new[name])
 
 
 # Arms
 
 
-def _compare_arms(study: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[Change]:
+def _compare_arms(study: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[StudyChange]:
     """Match arms by label, then those of which nothing but the label changed; their order says nothing."""
     same = match_equal([_simplify(arm["label"]) for arm in old], [_simplify(arm["label"]) for arm in new])
     renamed = match_equal(
@@ -132,9 +132,9 @@ def _compare_arms(study: str, old: list[dict[str, Any]], new: list[dict[str, Any
         if number in matches:
             yield from _compare_parts(study, "arms", arm, new[matches[number]], arm["label"])
         else:
-            yield Change(study, "removed", "arms", arm["label"], arm, None)
+            yield StudyChange(study, "removed", "arms", arm["label"], arm, None)
     for number in sorted(set(range(len(new))) - set(matches.values())):
-        yield Change(study, "added", "arms", new[number]["label"], None, new[number])
+        yield StudyChange(study, "added", "arms", new[number]["label"], None, new[number])
 
 
 def _describe(arm: dict[str, Any]) -> str | None:
