@@ -161,6 +161,21 @@ class Pages:
         """Return a version by its number."""
         return self._find_version("WHERE version_id = ?", version_id)
 
+    def find_before(self, version_id: int) -> PageVersion | None:
+        """Return the version of the same page that came before one."""
+        return self._find_version(
+            """WHERE page_id = (SELECT page_id FROM version WHERE version_id = ?1)
+            AND (fetched_at, version_id) < (SELECT fetched_at, version_id FROM version WHERE version_id = ?1)
+            ORDER BY fetched_at DESC, version_id DESC LIMIT 1""",
+            version_id,
+        )
+
+    def get_fetch_time(self, version_id: int) -> datetime:
+        """Return when a version was fetched; it must be there."""
+        return parse_time(
+            self._db.fetch_row("SELECT fetched_at FROM version WHERE version_id = ?", (version_id,))["fetched_at"]
+        )
+
     def all_latest(self, *, until: datetime | None = None) -> Iterator[PageVersion]:
         """Yield the latest version of every page, in the order in which their addresses were first kept.
 
