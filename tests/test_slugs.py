@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialscrape.addresses import drop_referrer
-from trialscrape.slugs import extract_slug, make_slugs, number_slug, split_words
+from trialscrape.slugs import extract_slug, make_slugs, number_slug, split_search, split_words
 
 SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 COUNTER = re.compile("-[0-9]{1,3}$")
@@ -155,6 +155,26 @@ def test_words() -> None:
     )
     assert split_words("the-pain-of-the-knee-1") == ("the", "pain", "of", "knee", "1")
     assert split_words("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("Alport  syndrome", (("alport",), ("syndrome",))),
+        ("type 1 diabetes", (("type", "1"), ("diabetes",))),
+        ("COVID-19", (("covid", "19"),)),
+        ("Age 2-6", (("age", "2", "6"),)),
+        ("2024 study", (("2024",), ("study",))),
+        ("Café's alpo*", (("cafes",), ("alpo*",))),
+        ("umbilical-co*", (("umbilical",), ("co*",))),
+        ("alp* 1", (("alp*",), ("1",))),
+        ('NEAR("x" OR *) *', (("nearx",), ("or",))),
+        ("* \u00b5 -", ()),
+        ("", ()),
+    ],
+)
+def test_words_to_search_for(text: str, groups: tuple[tuple[str, ...], ...]) -> None:
+    assert split_search(text) == groups
 
 
 @pytest.mark.skipif(not LAYOUTS.is_dir(), reason="the masked layouts are not beside the project")

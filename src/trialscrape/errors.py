@@ -13,12 +13,12 @@
     ├── BodyTooLarge          a body above the limit
     ├── UnknownFormat         a name or an ending that no format of records has
     ├── UnknownField          a field that records do not have
-    ├── RecordFileError       a file of records cannot be read
     ├── Stopped               the fetcher was stopped or closed
     ├── StoreError            the store cannot be opened, read or written
     ├── FileError             a file cannot be written
     │   └── FileInUseError    another process is writing it
     ├── IdFileError           a file of ids cannot be read
+    ├── RecordFileError       a file of records cannot be read or compared
     ├── ArchiveError          a WARC file cannot be read
     ├── ClusterError          no Ray cluster answers
     ├── MissingExtraError     an optional library is not installed
@@ -41,10 +41,6 @@ class UnknownFormat(TrialscrapeError):
 
 class UnknownField(TrialscrapeError):
     """A field that records do not have; the message lists those that they have."""
-
-
-class RecordFileError(TrialscrapeError):
-    """A file of records cannot be read; the message has the line, and says why and what to do."""
 
 
 class PageError(TrialscrapeError):
@@ -130,6 +126,10 @@ class FileInUseError(FileError):
 
 class IdFileError(TrialscrapeError):
     """A file of ids cannot be read; the message says why and what to do."""
+
+
+class RecordFileError(TrialscrapeError):
+    """A file of records cannot be read, or its records cannot be told apart; the message says where and why."""
 
 
 class ArchiveError(TrialscrapeError):

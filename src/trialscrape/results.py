@@ -75,6 +75,9 @@ class IdResult:
             to the registry counts for the first of them.
         matched_by: How the page was matched to the id: the kind of a `Match`, or `address` where an address was given.
         message: What the user should know; None where all is well.
+        fetched_at: When the version of the page that the record is of was fetched, as `2026-01-31T12:00:00Z`.
+        changed: For `changed`, the fields that changed from the kept version, out of `quality.diff.FIELDS`; none where
+            nothing changed by meaning. None where there is no earlier record to compare with.
         trial: The record, where there is one.
         record: The record as JSON.
     """
@@ -85,6 +88,8 @@ class IdResult:
     attempts: int = 0
     matched_by: str | None = None
     message: str | None = None
+    fetched_at: str | None = None
+    changed: list[str] | None = None
     trial: Trial | None = None
     record: str | None = field(default=None, repr=False, compare=False)
 

@@ -53,6 +53,26 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in slug.split("-") if word))
 
 
+def split_search(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the words to search for, each with the digits behind it, which a slug may join to it.
+
+    Returns:
+        Groups of a word and digits, in their order; `Type 1*` gives one group, `("type", "1*")`. The last word of what
+        ends in `*` keeps it: it is the beginning of a word. None if the text has no letter or digit of a slug.
+    """
+    groups: list[tuple[str, ...]] = []
+    for part in text[: _MOST_BLANKS * LENGTH].lower().split():
+        words = [word for word in _separate(part).split("-") if word]
+        if words and part.endswith("*"):
+            words[-1] += "*"
+        for word in words:
+            if groups and word.rstrip("*").isdecimal() and not groups[-1][-1].endswith("*"):
+                groups[-1] += (word,)
+            else:
+                groups.append((word,))
+    return tuple(groups)
+
+
 def extract_slug(url: str, study_path: str = "/study/") -> str | None:
     """Return the slug in the address of a study page, or None for another address."""
     path = "/" + _QUERY.sub("", url.partition("://")[2]).partition("/")[2]
@@ -63,6 +83,10 @@ def extract_slug(url: str, study_path: str = "/study/") -> str | None:
 
 def _make_slug(text: str) -> str:
     """Make the slug of a title that is in lower case, its blanks collapsed, and cut."""
+    return _LAST_DIGITS.sub(lambda digits: digits[0].replace("-", ""), _separate(text))
+
+
+def _separate(text: str) -> str:
+    """Make the slug of a text in lower case, before its last digits are joined."""
     folded = unicodedata.normalize("NFD", text.replace("®", " r "))
-    slug = _SEPARATORS.sub("-", _DROPPED.sub("", folded)).strip("-")
-    return _LAST_DIGITS.sub(lambda digits: digits[0].replace("-", ""), slug)
+    return _SEPARATORS.sub("-", _DROPPED.sub("", folded)).strip("-")

@@ -58,9 +58,9 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     assert rows(outcomes) == [
         dict(zip(FIELDS, values, strict=True))
         for values in (
-            [IDS[1], "new", address + STUDIES[1].slug, 2, "nct_id", None],
-            [UNKNOWN, "not_found", None, 1, None, f"the registry has no study {UNKNOWN}; check the id"],
-            [IDS[0], "new", address + STUDIES[0].slug, 1, "nct_id", None],
+            [IDS[1], "new", address + STUDIES[1].slug, 2, "nct_id", None, "then", None],
+            [UNKNOWN, "not_found", None, 1, None, f"the registry has no study {UNKNOWN}; check the id", None, None],
+            [IDS[0], "new", address + STUDIES[0].slug, 1, "nct_id", None, "then", None],
         )
     ]
     assert list(rows(outcomes)[0]) == FIELDS

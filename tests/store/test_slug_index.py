@@ -160,3 +160,30 @@ def test_slugs_that_are_not_ascii_or_hold_quotes_are_no_trouble(index: SlugIndex
     assert index.find_similar('caf-"study" OR * AND', ['"', "NEAR("])
     assert index.replace_shard("s", [], LATER) == (0, 5)
     assert index.find_similar("etude") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("knee PAIN", SLUGS[:3]),
+        ("pain in adults", [SLUGS[2]]),
+        ("alpo*", [SLUGS[3]]),
+        ("alpo", []),
+        ("of walk*", []),
+        ("covid 19", ["masks-against-covid19", "covid-19-at-sea"]),
+        ("covid-1*", ["masks-against-covid19", "covid-19-at-sea"]),
+        ("covid", ["covid-19-at-sea"]),
+        ("walking 1", [SLUGS[1]]),
+        ('" OR knee', []),
+        ("*", []),
+    ],
+)
+def test_a_search_finds_the_slugs_that_hold_all_words(index: SlugIndex, text: str, found: list[str]) -> None:
+    index.replace_shard("s", [*SLUGS, "masks-against-covid19", "covid-19-at-sea"], NOON)
+    assert sorted(index.search(text)) == sorted(found)
+
+
+def test_a_search_yields_everything_once(index: SlugIndex) -> None:
+    slugs = [f"study-of-pain-in-{n:04}-knees" for n in range(2500)]
+    index.replace_shard("s", slugs, NOON)
+    assert list(index.search("pain knee*")) == slugs

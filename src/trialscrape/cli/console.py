@@ -28,13 +28,13 @@ def _visible(character: str) -> str:
 
 
 @contextmanager
-def report_errors(how_to_resume: str = "") -> Iterator[None]:
-    """Report what ended a command early: one line for an error, and for Ctrl-C how to resume."""
+def report_errors(how_to_resume: str = "", *, code: int = 1) -> Iterator[None]:
+    """Report what ended a command early, with an exit code: one line for an error, and for Ctrl-C how to resume."""
     try:
         yield
     except TrialscrapeError as error:
         echo_error(str(error))
-        raise typer.Exit(1) from error
+        raise typer.Exit(code) from error
     except KeyboardInterrupt:
         echo_error(f"stopped; {how_to_resume}" if how_to_resume else "stopped")
         raise typer.Exit(130) from None

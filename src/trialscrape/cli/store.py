@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.history import history, list_kept, prune, show_page
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
@@ -30,6 +31,11 @@ from trialscrape.store.store import Store
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
 store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
+
+store_commands.command("list")(list_kept)
+store_commands.command("history")(history)
+store_commands.command("show")(show_page)
+store_commands.command("prune")(prune)
 
 
 @index.command("sync")

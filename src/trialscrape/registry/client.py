@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from trialscrape.fetching.fetcher import Fetcher
-from trialscrape.registry.mapping import FIELDS, RegistryAnswer, read_answer, read_list
+from trialscrape.registry.mapping import FIELDS, RegistryAnswer, read_answer, read_list, read_study
 from trialscrape.settings import Settings
 from trialscrape.store.runs import KeptAnswer
 from trialscrape.store.store import Store
@@ -31,6 +31,15 @@ def look_up(fetcher: Fetcher, settings: Settings, nct_id: str) -> RegistryAnswer
         Stopped: The fetcher was stopped.
     """
     return read_answer(fetcher.get(_add_fields(settings.registry_url(nct_id))), nct_id)
+
+
+def fetch_study(fetcher: Fetcher, settings: Settings, nct_id: str) -> tuple[dict[str, JsonValue] | None, str]:
+    """Ask the registry for the whole record of one study; None where there is none, and why.
+
+    Raises:
+        Stopped: The fetcher was stopped.
+    """
+    return read_study(fetcher.get(settings.registry_url(nct_id)), nct_id)
 
 
 class LookAhead:

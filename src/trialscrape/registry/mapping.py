@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from trialscrape.fetching.responses import Response, Result
@@ -92,6 +92,9 @@ class _StudyList(_Model):
     studies: tuple[JsonValue, ...]
 
 
+_WHOLE = TypeAdapter(dict[str, JsonValue])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAnswer:
     """The registry's answer for `requested_id`.
@@ -132,6 +135,12 @@ def read_answer(response: Response, nct_id: str) -> RegistryAnswer:
     if response.status == _NOT_FOUND and "html" not in (response.content_type or "").lower():
         return replace(answer, status="not_found", message=f"the registry has no study {nct_id}; check the id")
     return answer
+
+
+def read_study(response: Response, nct_id: str) -> tuple[dict[str, JsonValue] | None, str]:
+    """Return the whole record in the response to a request for one study; or None, and why there is none."""
+    answer = read_answer(response, nct_id)
+    return (_WHOLE.validate_json(response.body) if answer.status == "found" else None), answer.message
 
 
 def read_list(response: Response) -> dict[str, RegistryAnswer] | None:

@@ -30,6 +30,7 @@ from trialscrape.fetching.fetcher import Fetcher
 from trialscrape.fetching.responses import Response, Validators
 from trialscrape.page import Match, Page
 from trialscrape.parsing.parser import add_matched_id
+from trialscrape.quality.diff import compare_trials
 from trialscrape.records import Trial
 from trialscrape.registry.client import LookAhead
 from trialscrape.registry.mapping import RegistryAnswer
@@ -38,6 +39,7 @@ from trialscrape.scraping.candidates import MOST_CANDIDATES, list_candidates, li
 from trialscrape.scraping.ids import normalize_ids
 from trialscrape.scraping.matching import explain_mismatch, has_same_title, match_page, quote_title
 from trialscrape.settings import Settings
+from trialscrape.store.database import format_time
 from trialscrape.store.pages import PageVersion
 from trialscrape.store.runs import FinishedId, PageNote
 from trialscrape.store.store import Store
@@ -165,7 +167,7 @@ class Search:
     ) -> IdResult:
         """Return the result of the search."""
         attempts = sum(self.attempts.values())
-        return IdResult(self.nct_id, outcome, self.url, attempts, matched_by, message or None, trial)
+        return IdResult(self.nct_id, outcome, self.url, attempts, matched_by, message or None, trial=trial)
 
 
 class NoRecord(Exception):  # it ends a search and never leaves this module
@@ -240,7 +242,7 @@ def read_address(run: Run, search: Search, url: str) -> IdResult:
     found = get_page(run, search, url)
     if found is None:
         raise NoRecord(Outcome.UNRESOLVED, f"expected a study page at {url}, found that there is none")
-    return search.end(found.outcome, found.message, found.trial, "address")
+    return date_result(run, search, found, search.end(found.outcome, found.message, found.trial, "address"))
 
 
 def find_in_store(run: Run, search: Search) -> IdResult | None:
@@ -254,7 +256,7 @@ def find_in_store(run: Run, search: Search) -> IdResult | None:
         return None
     same = found.version_id == version.version_id
     new_match = match if same else match_page(found.trial, search.nct_id)
-    return accept(search, found, new_match) if new_match else None
+    return accept(run, search, found, new_match) if new_match else None
 
 
 def ask_registry(run: Run, search: Search) -> RegistryAnswer:
@@ -278,7 +280,7 @@ def find_by_titles(run: Run, search: Search, answer: RegistryAnswer) -> IdResult
         if found is None:
             continue
         if match := match_page(found.trial, search.nct_id, answer):
-            return accept(search, found, match, answer.message)
+            return accept(run, search, found, match, answer.message)
         if found.failure:
             search.url = found.url
             raise found.failure
@@ -292,14 +294,26 @@ def find_by_titles(run: Run, search: Search, answer: RegistryAnswer) -> IdResult
     raise NoRecord(Outcome.UNRESOLVED, _explain_unresolved(run, answer, len(slugs)))
 
 
-def accept(search: Search, found: FoundPage, match: Match, message: str = "") -> IdResult:
+def accept(run: Run, search: Search, found: FoundPage, match: Match, message: str = "") -> IdResult:
     """End the search with the record of a page that matches."""
     search.matched = (found.version_id, match)
     trial = add_matched_id(found.trial, match)
     if match.kind == "current_nct_id":
         message = f"{search.nct_id} is an old id; the registry's current one is {trial.nct_id}"
     message = "; ".join(filter(None, (message, found.message)))
-    return search.end(found.outcome, message, trial, match.kind)
+    return date_result(run, search, found, search.end(found.outcome, message, trial, match.kind))
+
+
+def date_result(run: Run, search: Search, found: FoundPage, result: IdResult) -> IdResult:
+    """Add to a result when its page was fetched and, for a changed page, what changed."""
+    fetched_at = format_time(run.store.pages.get_fetch_time(found.version_id))
+    before = run.store.pages.find_before(found.version_id) if found.outcome is Outcome.CHANGED else None
+    changed = None
+    if before:
+        with suppress(NoRecord):  # what was kept before may be a challenge page or the like
+            old = read_kept(run, Search(search.nct_id, parsed=search.parsed), before, found.outcome).trial
+            changed = list(dict.fromkeys(change.field for change in compare_trials(old, found.trial) if change.field))
+    return replace(result, fetched_at=fetched_at, changed=changed)
 
 
 def get_page(run: Run, search: Search, url: str) -> FoundPage | None:

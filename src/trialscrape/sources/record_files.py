@@ -54,10 +54,15 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[Trial]:
     Raises:
         RecordFileError: It cannot be read, or is no file of records; the message has the line where reading stopped.
     """
+    return (trial for _, trial in read_numbered_records(path))
+
+
+def read_numbered_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, Trial]]:
+    """Read records like `read_records`, each with the line at which it begins."""
     name = os.fspath(path)
     with _open(name) as stream:
         for found in _split(stream, name):
-            yield _build(found, name)
+            yield found.line, _build(found, name)
 
 
 class _Found(NamedTuple):

@@ -215,6 +215,11 @@ class Database:
                     with suppress(StoreError):
                         self.execute("ROLLBACK")
 
+    def compact(self) -> None:
+        """Give the room of removed rows back to the disk; until it ends, this takes the size of the file once more."""
+        self.execute("VACUUM")
+        self.fetch_rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Run a statement; its rows are read one by one, so only inside a transaction."""
         with self._turn, translate_errors(self.path):

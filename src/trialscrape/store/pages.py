@@ -1,6 +1,7 @@
 """The pages: every version that was fetched, which id each belongs to, and which one is being parsed."""
 
 import hashlib
+import json
 import sqlite3
 import uuid
 import zlib
@@ -41,6 +42,24 @@ class PageVersion:
     version_id: int
     checked_at: datetime
     sha256: str
+
+
+class PageSummary(NamedTuple):
+    """What is kept of one address.
+
+    Attributes:
+        url: The address.
+        studies: The current ids of the studies that it was matched to.
+        versions: How many versions of the page are kept.
+        fetched_at: When the latest of them was fetched.
+        checked_at: When the site last said that it is the page.
+    """
+
+    url: str
+    studies: tuple[str, ...]
+    versions: int
+    fetched_at: datetime
+    checked_at: datetime
 
 
 class Added(NamedTuple):
@@ -138,16 +157,40 @@ class Pages:
         )
         return (page for (number,) in numbers if (page := self._find_version("WHERE version_id = ?", number)))
 
-    def all_latest(self) -> Iterator[PageVersion]:
+    def get_version(self, version_id: int) -> PageVersion | None:
+        """Return a version by its number."""
+        return self._find_version("WHERE version_id = ?", version_id)
+
+    def find_before(self, version_id: int) -> PageVersion | None:
+        """Return the version of the same page that came before one."""
+        return self._find_version(
+            """WHERE page_id = (SELECT page_id FROM version WHERE version_id = ?1)
+            AND (fetched_at, version_id) < (SELECT fetched_at, version_id FROM version WHERE version_id = ?1)
+            ORDER BY fetched_at DESC, version_id DESC LIMIT 1""",
+            version_id,
+        )
+
+    def get_fetch_time(self, version_id: int) -> datetime:
+        """Return when a version was fetched; it must be there."""
+        return parse_time(
+            self._db.fetch_row("SELECT fetched_at FROM version WHERE version_id = ?", (version_id,))["fetched_at"]
+        )
+
+    def all_latest(self, *, until: datetime | None = None) -> Iterator[PageVersion]:
         """Yield the latest version of every page, in the order in which their addresses were first kept.
 
         One page is in memory at a time; pages that are added meanwhile come too.
+
+        Args:
+            until: Yield the version that was the latest at this time; pages that came later are left out.
         """
         after = 0
+        last = format_time(until) if until else "~"  # behind every time
+        condition = "WHERE url = ? AND fetched_at <= ? ORDER BY fetched_at DESC, version_id DESC LIMIT 1"
         query = "SELECT page_id, url FROM page WHERE page_id > ? ORDER BY page_id LIMIT 1"
         while row := self._db.find_row(query, (after,)):
             after = row["page_id"]
-            if page := self.latest(row["url"]):
+            if page := self._find_version(condition, row["url"], last):
                 yield page
 
     def all_versions(self) -> Iterator[PageVersion]:
@@ -156,6 +199,50 @@ class Pages:
         while page := self._find_version("WHERE version_id > ? ORDER BY version_id LIMIT 1", after):
             after = page.version_id
             yield page
+
+    def summarize(self) -> Iterator[PageSummary]:
+        """Yield what is kept of each address, in the order in which they were first kept."""
+        after = 0
+        query = """SELECT page_id, url, count(*) AS versions, max(fetched_at) AS fetched_at,
+            max(checked_at) AS checked_at, (SELECT json_group_array(DISTINCT matched_id) FROM asked
+            WHERE asked.page_id = page.page_id AND matched_by IS NOT NULL) AS studies
+            FROM page JOIN version USING (page_id) WHERE page_id > ? GROUP BY page_id ORDER BY page_id LIMIT 1000"""
+        while rows := self._db.fetch_rows(query, (after,)):
+            after = rows[-1]["page_id"]
+            for row in rows:
+                times = (parse_time(row[name]) for name in ("fetched_at", "checked_at"))
+                yield PageSummary(row["url"], tuple(sorted(json.loads(row["studies"]))), row["versions"], *times)
+
+    def prune(self, keep: int) -> int:
+        """Remove all but the latest versions of each page, and return how many were removed.
+
+        A version that a match rests on stays: without it, nothing would say whose page it is. So does one that is being
+        parsed.
+
+        Args:
+            keep: How many versions of each page stay, at least 1.
+        """
+        if keep < 1:
+            raise ValueError(f"expected to keep 1 version or more, found {keep}")
+        with self._db.transaction():
+            versions = self.list_prunable(keep)
+            query = "DELETE FROM version WHERE version_id IN (SELECT value FROM json_each(?))"
+            self._db.execute(query, (json.dumps(versions),))
+        return len(versions)
+
+    def list_prunable(self, keep: int) -> list[int]:
+        """Return the versions that `prune` would remove."""
+        rows = self._db.fetch_rows(
+            """SELECT version_id FROM (
+                SELECT version_id, row_number() OVER (
+                    PARTITION BY page_id ORDER BY fetched_at DESC, version_id DESC
+                ) AS age FROM version
+            ) WHERE age > ?
+            AND version_id NOT IN (SELECT version_id FROM asked WHERE version_id IS NOT NULL)
+            AND version_id NOT IN (SELECT version_id FROM parsing)""",
+            (keep,),
+        )
+        return [version_id for (version_id,) in rows]
 
     # Whose page it is
 
@@ -201,6 +288,30 @@ class Pages:
         rows = self._db.fetch_rows(query, (version_id,))
         return Match(*rows[0]) if len({row["matched_id"] for row in rows}) == 1 else None
 
+    def find_study(self, url: str) -> str | None:
+        """Return the current id of the study that the page of an address was matched to; the latest match counts."""
+        row = self._db.find_row(
+            """SELECT matched_id FROM asked JOIN page USING (page_id)
+            WHERE url = ? AND matched_by IS NOT NULL ORDER BY version_id DESC LIMIT 1""",
+            (url,),
+        )
+        return row["matched_id"] if row else None
+
+    def find_addresses(self, name: str) -> tuple[str, ...]:
+        """Return the addresses of the pages of a study, the one that was checked last first.
+
+        Args:
+            name: An NCT id that pages were matched to, current or old, or an address, or a slug as it was requested.
+        """
+        rows = self._db.fetch_rows(
+            """SELECT url FROM page JOIN version USING (page_id) WHERE url = ?1 OR page_id IN (
+                SELECT page_id FROM asked WHERE nct_id = ?1 AND (matched_by IS NOT NULL OR nct_id NOT LIKE 'NCT%')
+                UNION SELECT page_id FROM asked WHERE matched_id = ?1 AND matched_by IS NOT NULL
+            ) GROUP BY page_id ORDER BY max(checked_at) DESC, max(version_id) DESC""",
+            (name,),
+        )
+        return tuple(url for (url,) in rows)
+
     def list_ids(self, url: str) -> tuple[str, ...]:
         """Return the ids that an address was fetched for."""
         query = "SELECT nct_id FROM asked JOIN page USING (page_id) WHERE url = ? ORDER BY nct_id"
@@ -225,8 +336,8 @@ class Pages:
 
     # Rows
 
-    def _find_version(self, condition: str, value: object) -> PageVersion | None:
-        row = self._db.find_row(f"{_VERSION} {condition}", (value,))
+    def _find_version(self, condition: str, *values: object) -> PageVersion | None:
+        row = self._db.find_row(f"{_VERSION} {condition}", values)
         return self._unpack(row) if row else None
 
     def _unpack(self, row: sqlite3.Row) -> PageVersion:

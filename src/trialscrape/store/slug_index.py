@@ -13,7 +13,7 @@ from heapq import nlargest
 from math import log
 from typing import NamedTuple
 
-from trialscrape.slugs import split_words
+from trialscrape.slugs import split_search, split_words
 from trialscrape.store.database import Database, format_time, parse_time, translate_errors
 
 _ENTRIES = 1000
@@ -194,6 +194,25 @@ class SlugIndex:
         """Tell whether the sitemap lists a slug."""
         return self._db.find_row("SELECT 1 FROM slug WHERE slug = ?", (slug,)) is not None
 
+    def search(self, text: str) -> Iterator[str]:
+        """Yield the slugs that hold all words of a text, in the order in which the index got them.
+
+        Args:
+            text: Words of a title; one that ends in `*` is the beginning of a word. Digits behind a word count also
+                where the slug joins them to it, as `covid-19` at its end.
+        """
+        query = " AND ".join(map(_match_group, split_search(text)))
+        after = 0
+        while query:
+            rows = self._db.fetch_rows(
+                "SELECT rowid, slug FROM slug_words WHERE slug_words MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?",
+                (query, after, _ENTRIES),
+            )
+            yield from (row["slug"] for row in rows)
+            if len(rows) < _ENTRIES:
+                return
+            after = rows[-1]["rowid"]
+
     def find_similar(self, slug: str, words: Iterable[str] = (), *, limit: int = 10) -> tuple[Similar, ...]:
         """Return the slugs of the index that resemble one that may not be in it, the best first.
 
@@ -306,6 +325,16 @@ class SlugIndex:
         query = " AND ".join(f'"{word}"' for word in words)
         rows = self._db.fetch_rows("SELECT rowid FROM slug_words WHERE slug_words MATCH ? LIMIT ?", (query, _ENTRIES))
         return [number for (number,) in rows]
+
+
+def _match_group(words: tuple[str, ...]) -> str:
+    """Write a word and the digits behind it for FTS5: apart, or joined as at the end of a slug."""
+    apart = " AND ".join(map(_match_word, words))
+    return f"(({apart}) OR {_match_word(''.join(words))})"
+
+
+def _match_word(word: str) -> str:
+    return f'"{word.removesuffix("*")}"{"*" if word.endswith("*") else ""}'
 
 
 def _likeness(slug: str, other: str, weights: Mapping[str, Weight]) -> float:
