@@ -37,6 +37,7 @@ FAST = {
     *(
         "exports/test_files",
         "exports/test_formats",
+        "quality/test_report",
         "store/test_slug_index",
         "test_addresses",
         "test_settings",

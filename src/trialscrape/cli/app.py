@@ -32,6 +32,7 @@ COMMANDS = {
     "criteria": "criteria.write_criteria",
     "scrape": "scrape.scrape_ids",
     "check": "inspect.check",
+    "report": "report.write_report",
     "show": "inspect.show",
     "schema": "inspect.schema",
     "index": "store.index",
