@@ -9,13 +9,11 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from trialscrape.quality.coverage import LEFT_OUT, Coverage, add_coverage, measure_coverage
 from trialscrape.records import SEVERITIES, Severity, Term, Trial
@@ -105,8 +103,11 @@ class Tally:
 
 
 def tally_pages(results: Iterable[PageResult]) -> Tally:
-    """Count the results of pages."""
-    return reduce(add_tally, map(_tally_page, results), Tally())
+    """Count the results of a batch of pages."""
+    tally = Tally()
+    coverage = measure_coverage(_tally_results(tally, results))
+    tally.coverage = replace(coverage, failures=[], warnings=Counter(), places={})
+    return tally
 
 
 def add_tally(tally: Tally, more: Tally) -> Tally:
@@ -119,36 +120,41 @@ def add_tally(tally: Tally, more: Tally) -> Tally:
     tally.enrollments += more.enrollments
     tally.codes += more.codes
     for code, texts in more.remarks.items():
-        kept = tally.remarks.setdefault(code, Counter())
         for text, times in texts.items():
-            if text in kept or len(kept) < MOST_REMARKS:
-                kept[text] += times
-                tally.places.setdefault((code, text), more.places[code, text])
+            _add_remark(tally, code, text, times, more.places[code, text])
     tally.failures += more.failures[: MOST_FAILURES - len(tally.failures)]
     tally.rows += more.rows[: MOST_TRIALS - len(tally.rows)]
     return tally
 
 
-def _tally_page(result: PageResult) -> Tally:
-    coverage = measure_coverage([result])
-    coverage.failures, coverage.warnings, coverage.places = [], Counter(), {}
-    tally = Tally(coverage, outcomes=Counter([result.outcome.value]))
-    if not result.trial:
-        tally.failures.append(Failure(_shorten(result.file), result.outcome, _shorten(result.message or "")))
-        return tally
-    trial = result.trial
+def _tally_results(tally: Tally, results: Iterable[PageResult]) -> Iterator[PageResult]:
+    """Count results, and pass them on."""
+    for result in results:
+        tally.outcomes[result.outcome.value] += 1
+        if result.trial:
+            _tally_trial(tally, result.trial, result.file)
+        elif len(tally.failures) < MOST_FAILURES:
+            tally.failures.append(Failure(_shorten(result.file), result.outcome.value, _shorten(result.message or "")))
+        yield result
+
+
+def _tally_trial(tally: Tally, trial: Trial, file: str) -> None:
     tally.clean += not (trial.warnings or trial.unparsed)
     tally.statuses[_name_term("Status", trial.overall_status) if trial.overall_status else _ABSENT] += 1
     tally.phases[" / ".join(sorted({_name_term("Phase", phase) for phase in trial.phases})) or _ABSENT] += 1
     tally.enrollments[_name_size(trial.enrollment.count) if trial.enrollment else _ABSENT] += 1
     for code, text, line in _list_remarks(trial):
         tally.codes[code] += 1
-        texts = tally.remarks.setdefault(code, Counter())
-        if text in texts or len(texts) < MOST_REMARKS:
-            texts[text] += 1
-            tally.places.setdefault((code, text), f"{result.file}:{line}" if line else result.file)
-    tally.rows.append(_make_row(trial, result.file))
-    return tally
+        _add_remark(tally, code, text, 1, f"{file}:{line}" if line else file)
+    if len(tally.rows) < MOST_TRIALS:
+        tally.rows.append(_make_row(trial, file))
+
+
+def _add_remark(tally: Tally, code: str, text: str, times: int, place: str) -> None:
+    texts = tally.remarks.setdefault(code, Counter())
+    if text in texts or len(texts) < MOST_REMARKS:
+        texts[text] += times
+        tally.places.setdefault((code, text), place)
 
 
 def _list_remarks(trial: Trial) -> Iterator[tuple[str, str, int | None]]:
@@ -354,7 +360,8 @@ def render_report(summary: Summary, escape: Callable[[str], str]) -> str:
     """
 
     def show(value: object) -> object:
-        return escape(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        is_markup = hasattr(value, "__html__")  # our own, as the template's macros give it
+        return escape(value) if isinstance(value, str) and not is_markup else value
 
     environment = Environment(
         autoescape=True, finalize=show, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -362,8 +369,8 @@ def render_report(summary: Summary, escape: Callable[[str], str]) -> str:
     style, script = (_read("report.css"), _read("report.js"))
     return environment.from_string(_read("report.html.jinja")).render(
         summary=summary,
-        style=Markup(style),  # noqa: S704  it is our own file
-        script=Markup(script),  # noqa: S704  likewise
+        style=style,
+        script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
