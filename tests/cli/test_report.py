@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.archives import make_zip
+from support.archives import make_lines, make_zip
 from support.commands import COMMAND
 from support.page import PAGE, with_
 
@@ -62,6 +62,15 @@ def test_no_page_is_a_failure(tmp_path: Path) -> None:
     done = run("report", "none.txt", "-o", "report.html", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "1 pages, 0 read, 1 failed; report in report.html\n")
     assert "not_a_study_page" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_is_of_another_host_is_said(tmp_path: Path) -> None:
+    (tmp_path / "dump.jsonl").write_bytes(make_lines({"text": PAGE, "url": "https://example.org/study/a"}))
+    done = run("report", "dump.jsonl", "-o", "report.html", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("0 pages, 0 read, 0 failed; report in report.html\nfound no page of ")
+    assert "Not looked at: 1 pages of other sites." in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert run("report", "dump.jsonl", "-o", "report.html", "--host", "example.org", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

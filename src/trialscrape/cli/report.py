@@ -52,5 +52,7 @@ def write_report(  # noqa: PLR0913  a command has as many options as it needs
     pages, read = tally.outcomes.total(), tally.outcomes[Outcome.OK]
     place = f"; report in {output}" if target else ""
     echo_error(f"{pages:,} pages, {read:,} read, {pages - read:,} failed{place}")
+    if not pages:
+        echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if not read:
         raise typer.Exit(1)
