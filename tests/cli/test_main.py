@@ -144,7 +144,7 @@ def test_the_version_needs_no_command() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"trialscrape {trialscrape.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["parse", "check", "show", "schema"])
+@pytest.mark.parametrize("command", ["parse", "check", "report", "show", "schema"])
 def test_what_works_offline_imports_nothing_of_the_network(page: Path, command: str) -> None:
     program = (
         "import sys\nfrom trialscrape import __main__\n"
@@ -152,7 +152,7 @@ def test_what_works_offline_imports_nothing_of_the_network(page: Path, command: 
         "loaded = {'httpx', 'httpcore', 'protego', 'tenacity', 'ssl', 'trialscrape.scraping'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
-    arguments = [] if command == "schema" else [str(page)]
+    arguments = {"schema": [], "report": [str(page), "-o", "-"]}.get(command, [str(page)])
     done = subprocess.run([sys.executable, "-c", program, command, *arguments], capture_output=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[1:]) == (0, [])
 

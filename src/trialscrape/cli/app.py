@@ -33,6 +33,7 @@ COMMANDS = {
     "scrape": "scrape.scrape_ids",
     "convert": "convert.convert",
     "check": "inspect.check",
+    "report": "report.write_report",
     "show": "inspect.show",
     "schema": "inspect.schema",
     "find": "find.find",

@@ -8,7 +8,9 @@ from trialscrape.records import Eligibility, Trial
 from trialscrape.results import PageResult
 from trialscrape.sources.members import OTHER_SITES, SKIPPED
 
-_LEFT_OUT = {SKIPPED: "files and folders that are no pages", OTHER_SITES: "pages of other sites"}
+LEFT_OUT = {SKIPPED: "files and folders that are no pages", OTHER_SITES: "pages of other sites"}
+"""What is not looked at, in words."""
+
 _INCOMPLETE = frozenset({"cut_page", "stripped_page"})
 
 
@@ -116,7 +118,7 @@ def report(counts: Coverage, left_out: Mapping[str, int]) -> Iterator[str]:
     share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
     yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"
     for name, count in left_out.items():
-        yield f"skipped {count:,} {_LEFT_OUT.get(name, name)}"
+        yield f"skipped {count:,} {LEFT_OUT.get(name, name)}"
     yield f"lines   {counts.lines:,}: {share:.2f} % understood, {counts.unparsed:,} unparsed"
     for file, outcome, message in counts.failures:
         yield f"failed  {file}: {outcome}: {message}"
