@@ -30,7 +30,7 @@ _TRIES = 3
 _AHEAD = 2  # shards a core: the next one waits for a free core, not for the run
 
 
-class Shard(NamedTuple):
+class PageShard(NamedTuple):
     """What one task reads and writes.
 
     Attributes:
@@ -78,15 +78,15 @@ class ShardSummary(NamedTuple):
 
 def plan_shards(  # noqa: PLR0913  each is one of the command's options
     files: Iterable[str], folder: Path, format_name: str, *, selection: Selection, strict: bool, spans: bool
-) -> Iterator[Shard]:
+) -> Iterator[PageShard]:
     """Part the files into shards, in their order."""
     base = str(Path.cwd())
     wanted = [selection.host, selection.text_column, selection.url_column]
 
-    def make(names: list[str]) -> Shard:
+    def make(names: list[str]) -> PageShard:
         key = hashlib.sha256(json.dumps([base, names, wanted, strict, spans]).encode()).hexdigest()[:12]
         stem = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(names[0]).stem)[:40]
-        return Shard(f"{stem}-{key}", tuple(names), str(folder), selection, format_name, strict, spans, base)
+        return PageShard(f"{stem}-{key}", tuple(names), str(folder), selection, format_name, strict, spans, base)
 
     part: list[str] = []
     for file in files:
@@ -101,7 +101,7 @@ def plan_shards(  # noqa: PLR0913  each is one of the command's options
         yield make(part)
 
 
-def read_shard(shard: Shard) -> ShardSummary:
+def read_shard(shard: PageShard) -> ShardSummary:
     """Read a shard's pages and write its records and outcomes, unless that was done before.
 
     Raises:
@@ -123,7 +123,7 @@ def read_shard(shard: Shard) -> ShardSummary:
     return _summarize_shard(shard)
 
 
-def _summarize_shard(shard: Shard) -> ShardSummary:
+def _summarize_shard(shard: PageShard) -> ShardSummary:
     with name_outcomes(shard.records).open(encoding="utf-8") as rows:
         outcomes = Counter(json.loads(row)["outcome"] for row in rows)
     with shard.records.open("rb") as records:
@@ -132,8 +132,8 @@ def _summarize_shard(shard: Shard) -> ShardSummary:
 
 
 def map_on_ray(
-    work: Callable[[Shard], ShardSummary], shards: Iterable[Shard], *, address: str | None = None
-) -> Iterator[ShardSummary | tuple[Shard, str]]:
+    work: Callable[[PageShard], ShardSummary], shards: Iterable[PageShard], *, address: str | None = None
+) -> Iterator[ShardSummary | tuple[PageShard, str]]:
     """Do the work of each shard in a Ray cluster, in any order; what fails is tried three times.
 
     Args:
@@ -151,11 +151,11 @@ def map_on_ray(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report the run to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = load_extra("ray", "ray")
-    _connect(ray, address)
+    _join_cluster(ray, address)
     try:
         task = ray.remote(max_retries=_TRIES - 1, retry_exceptions=True)(work)
         most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        running: dict[Any, Shard] = {}
+        running: dict[Any, PageShard] = {}
         for shard in chain(shards, [None]):
             while running and (shard is None or len(running) >= most):
                 (done,), _ = ray.wait(list(running))
@@ -166,7 +166,7 @@ def map_on_ray(
         ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401  Ray's types are its own
+def _join_cluster(ray: Any, address: str | None) -> None:  # noqa: ANN401  Ray's types are its own
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
         ray.init(include_dashboard=False, **quiet)
@@ -181,7 +181,7 @@ def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401  Ray's type
         raise ClusterError(f"no Ray cluster answers at {address}: {str(error).lower()}") from error
 
 
-def _get_result(ray: Any, done: Any, shard: Shard) -> ShardSummary | tuple[Shard, str]:  # noqa: ANN401  Ray's types are its own
+def _get_result(ray: Any, done: Any, shard: PageShard) -> ShardSummary | tuple[PageShard, str]:  # noqa: ANN401  Ray's types are its own
     try:
         return ShardSummary(*ray.get(done))
     except ray.exceptions.RayError as error:

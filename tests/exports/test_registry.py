@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from support.records import REGISTRY, all_lines, changed, line_of, record_of, write
-from trialscrape.exports.registry import make_study, write_criteria
+from trialscrape.exports.registry import make_study, write_markdown
 from trialscrape.vocabulary import VOCABULARIES
 
 needs_registry = pytest.mark.skipif(not REGISTRY.exists(), reason=f"the registry's data is not at {REGISTRY}")
@@ -170,7 +170,7 @@ def test_a_client_reads_every_study() -> None:
 def test_criteria_are_text_again() -> None:
     for line in all_lines():
         record = json.loads(line)
-        text = write_criteria(record) or ""
+        text = write_markdown(record) or ""
         at = 0
         for side in ("unassigned", "inclusion", "exclusion"):
             for criterion in record["eligibility"][side]:

@@ -14,7 +14,7 @@ from trialscrape.cli.console import escape_controls
 from trialscrape.engines import read_page
 from trialscrape.page import Page
 from trialscrape.quality import report
-from trialscrape.quality.report import Bar, Failure, Remark, Summary, Tally, add_tally, summarize, tally_pages
+from trialscrape.quality.report import Bar, FailedPage, Remark, Summary, Tally, add_tally, summarize, tally_pages
 from trialscrape.results import Outcome, PageResult
 
 
@@ -102,7 +102,7 @@ def test_what_is_doubtful_is_listed_with_its_source() -> None:
     assert sex.place == f"odd.txt:{lines.index('Any') + 1}"
     (differs,) = summary.warnings.listed
     assert (differs.code, differs.severity, differs.times) == ("enrollment_differs", "doubt", 2)
-    assert summary.failures == (Failure("none.txt", "not_a_study_page", "expected a study page, found nothing"),)
+    assert summary.failures == (FailedPage("none.txt", "not_a_study_page", "expected a study page, found nothing"),)
     unparsed = sum_up(read(with_(("1,240 estimated patients", "crowds of patients")), "crowd.txt")).unparsed
     assert [(line.text, line.times) for line in unparsed.listed] == [("crowds of patients", 1)]
     assert unparsed.listed[0].place.startswith("crowd.txt:")

@@ -29,7 +29,7 @@ class _Commands(TyperGroup):
 
 COMMANDS = {
     "parse": "parse.parse_pages",
-    "criteria": "criteria.write_criteria",
+    "criteria": "criteria.print_criteria",
     "scrape": "scrape.scrape_ids",
     "convert": "convert.convert",
     "check": "inspect.check",

@@ -13,7 +13,7 @@ from trialscrape.parsing.criteria_text import parse_criteria_with_warnings
 from trialscrape.sources.files import STDIN, read_text
 
 
-def write_criteria(
+def print_criteria(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A text of criteria, or - for stdin.")],
 ) -> None:
     """Read eligibility criteria in a text from anywhere and write them by side, as one line of JSON.

@@ -47,7 +47,7 @@ def diff(
             if as_json:
                 write_rows(change._asdict() for change in listed)
             else:
-                print_differences(study, map(_describe, listed))
+                print_differences(study, map(_describe_change, listed))
     counts = ", ".join(f"{tally[kind]:,} {kind}" for kind in ("changed", "added", "removed"))
     echo_error(f"{tally['studies']:,} studies: {counts}")
     if tally.total() > tally["studies"]:
@@ -60,7 +60,7 @@ def _count_pairs(pairs: Iterable[Pair], tally: Counter[str]) -> Iterator[Pair]:
         yield pair
 
 
-def _describe(change: StudyChange) -> Difference:
+def _describe_change(change: StudyChange) -> Difference:
     """Say what changed; a criterion that moved or changed its side has no values to show."""
     field = change.field or "study"
     if change.change == "moved":

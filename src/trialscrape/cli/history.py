@@ -84,7 +84,7 @@ def show_page(
         if as_page:
             sys.stdout.buffer.write(kept.page.body)
             return
-        result = _read_version(opened, kept)
+        result = _read_kept(opened, kept)
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)
@@ -142,7 +142,7 @@ def _require_version(store: Store, study: str, number: int | None) -> PageVersio
 def _list_versions(store: Store, url: str) -> Iterator[dict[str, Any]]:
     before = None
     for kept in store.pages.versions(url):
-        result = _read_version(store, kept)
+        result = _read_kept(store, kept)
         changed = None
         if result.trial:
             changed = _list_changed(before, result.trial) if before else None
@@ -164,5 +164,5 @@ def _list_changed(old: Trial, new: Trial) -> list[str]:
     return list(dict.fromkeys(change.field for change in compare_trials(old, new) if change.field))
 
 
-def _read_version(store: Store, kept: PageVersion) -> PageResult:
+def _read_kept(store: Store, kept: PageVersion) -> PageResult:
     return read_page(replace(kept.page, file=kept.url, match=store.pages.find_match(kept.version_id)))

@@ -32,7 +32,7 @@ from trialscrape.cli.options import (
 from trialscrape.engines import map_pages
 from trialscrape.exports.files import atomic_write, make_folder
 from trialscrape.exports.jsonl import PageLines, format_pages
-from trialscrape.shards import Shard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
+from trialscrape.shards import PageShard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
@@ -123,7 +123,7 @@ def _require_folder(path: Path | None) -> Path:
 
 
 def _parse_on_ray(
-    plan: Callable[[Iterable[str]], Iterable[Shard]], files: Files, folder: Path, address: str | None
+    plan: Callable[[Iterable[str]], Iterable[PageShard]], files: Files, folder: Path, address: str | None
 ) -> None:
     summaries: list[ShardSummary] = []
     failed = 0

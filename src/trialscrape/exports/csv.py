@@ -75,12 +75,12 @@ def open_csv(path: Path | None) -> Iterator[Callable[[bytes], object]]:
 @contextmanager
 def open_csv_tables(folder: Path) -> Iterator[Callable[[bytes], object]]:
     """Yield a function that writes a record, given as its line of JSON, into the files of the tables."""
-    with open_tables(folder, ".csv", _open_table) as write:
+    with open_tables(folder, ".csv", _open_csv_table) as write:
         yield lambda line: write(json.loads(line))
 
 
 @contextmanager
-def _open_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Callable[[Iterable[Row]], object]]:
+def _open_csv_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Callable[[Iterable[Row]], object]]:
     with atomic_write(path) as stream:
         _write_rows(stream, [[column.name for column in columns]])
         yield lambda rows: _write_rows(stream, rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from trialscrape.exports.files import open_output
 from trialscrape.exports.jsonl import escape_unsafe
 from trialscrape.exports.registry import drop_empty
-from trialscrape.exports.tables import Record, write_intervention, write_side
+from trialscrape.exports.tables import Record, format_intervention, write_side
 from trialscrape.records import walk_tree
 
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -76,7 +76,7 @@ def make_research_study(record: Record) -> Record:
         "primaryPurposeType": _make_purpose((record.get("design") or {}).get("primary_purpose")),
         "phase": _make_phase(record.get("phases") or []),
         "studyDesign": [_words(term) for term in _list_design(record)],
-        "focus": [{"concept": {"text": write_intervention(one)}} for one in record.get("interventions") or ()],
+        "focus": [{"concept": {"text": format_intervention(one)}} for one in record.get("interventions") or ()],
         "condition": [{"text": condition} for condition in record.get("conditions") or ()],
         "descriptionSummary": record.get("brief_summary"),
         "description": record.get("detailed_description"),
@@ -92,7 +92,7 @@ def make_research_study(record: Record) -> Record:
     return kept
 
 
-def _code(system: str, code: str, words: str) -> Record:
+def _make_concept(system: str, code: str, words: str) -> Record:
     return {"coding": [{"system": system, "code": code}], "text": words}
 
 
@@ -109,25 +109,25 @@ def _make_purpose(term: Record | None) -> Record | None:
     if not term or term["code"] not in _PURPOSES:
         return _words(term)
     code = term["code"].lower().replace("_", "-")
-    return _code(f"{_TERMINOLOGY}/research-study-prim-purp-type", code, term["label"])
+    return _make_concept(f"{_TERMINOLOGY}/research-study-prim-purp-type", code, term["label"])
 
 
 def _make_phase(phases: list[Record]) -> Record | None:
     words = ", ".join(phase["label"] for phase in phases)
     code = _PHASES.get(tuple(sorted(str(phase["code"]) for phase in phases)))
-    return _code(f"{_TERMINOLOGY}/research-study-phase", code, words) if code else {"text": words}
+    return _make_concept(f"{_TERMINOLOGY}/research-study-phase", code, words) if code else {"text": words}
 
 
 def _make_status(term: Record) -> Record | None:
     code = _STATUS.get(term["code"])
-    return _code("http://hl7.org/fhir/research-study-status", code, term["label"]) if code else _words(term)
+    return _make_concept("http://hl7.org/fhir/research-study-status", code, term["label"]) if code else _words(term)
 
 
 def _list_parties(record: Record) -> Iterable[Record]:
     system = "http://hl7.org/fhir/research-study-party-role"
     parties = [(record.get("sponsor"), "sponsor", "Sponsor")]
     parties += [(name, "general-contact", "Contact") for name in record.get("central_contacts") or ()]
-    return [{"name": name, "role": _code(system, code, words)} for name, code, words in parties if name]
+    return [{"name": name, "role": _make_concept(system, code, words)} for name, code, words in parties if name]
 
 
 def _make_numbers(enrollment: Record | None) -> Record:
@@ -140,14 +140,14 @@ def _make_comparison(arm: Record) -> Record:
     kind = arm["type"]
     if kind and kind["code"]:
         code = kind["code"].lower().replace("_", "-")
-        of_kind: Record | None = _code(f"{_TERMINOLOGY}/research-study-arm-type", code, kind["label"])
+        of_kind: Record | None = _make_concept(f"{_TERMINOLOGY}/research-study-arm-type", code, kind["label"])
     else:
         of_kind = _words(kind)
     return {
         "name": arm["label"],
         "type": of_kind,
         "description": arm["description"],
-        "intendedExposure": [{"display": write_intervention(one)} for one in arm["interventions"]],
+        "intendedExposure": [{"display": format_intervention(one)} for one in arm["interventions"]],
     }
 
 
@@ -158,7 +158,7 @@ def _make_group(record: Record) -> Record:
     taken apart: each criterion of the first level is one, with what is nested under it. What is of neither side cannot
     be a characteristic, and is told in the description.
     """
-    characteristics = [*_list_facts(record)]
+    characteristics = [*_list_characteristics(record)]
     for side, exclude in (("inclusion", False), ("exclusion", True)):
         for criterion in (record.get("eligibility") or {}).get(side) or ():
             if criterion["kind"] == "criterion" or criterion["children"]:
@@ -177,7 +177,7 @@ def _make_group(record: Record) -> Record:
     }
 
 
-def _list_facts(record: Record) -> Iterator[Record]:
+def _list_characteristics(record: Record) -> Iterator[Record]:
     ages = record.get("ages") or {}
     limits = {"low": _make_quantity(ages.get("minimum")), "high": _make_quantity(ages.get("maximum"))}
     if any(limits.values()):

@@ -79,12 +79,12 @@ def remove_names(record: dict[str, Any]) -> dict[str, Any]:
     cleaned = {**record, "central_contacts": [], "unparsed": [{**line, "text": REMOVED} for line in record["unparsed"]]}
     if not hidden:
         return cleaned
-    in_texts = _join(sorted(set(persons) - {""}, key=len, reverse=True))
-    in_messages = _join(hidden)
+    in_texts = _match_any(sorted(set(persons) - {""}, key=len, reverse=True))
+    in_messages = _match_any(hidden)
     return {name: _replace(value, in_messages if name == "warnings" else in_texts) for name, value in cleaned.items()}
 
 
-def _join(words: list[str]) -> "re.Pattern[str]":
+def _match_any(words: list[str]) -> "re.Pattern[str]":
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)" if words else "(?!)")
 
 

@@ -57,12 +57,12 @@ def open_parquet(path: Path | None) -> Iterator[Callable[[bytes], object]]:
 @contextmanager
 def open_parquet_tables(folder: Path) -> Iterator[Callable[[bytes], object]]:
     """Yield a function that writes a record, given as its line of JSON, into the files of the tables."""
-    with open_tables(folder, ".parquet", _open_table) as write:
+    with open_tables(folder, ".parquet", _open_parquet_table) as write:
         yield lambda line: write(json.loads(line))
 
 
 @contextmanager
-def _open_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Callable[[Iterable[Row]], object]]:
+def _open_parquet_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Callable[[Iterable[Row]], object]]:
     arrow: Any = load_extra("pyarrow", "parquet")
     kinds = {"text": arrow.string(), "integer": arrow.int64(), "real": arrow.float64(), "boolean": arrow.bool_()}
     schema = arrow.schema([(column.name, kinds[column.type]) for column in columns], metadata=_METADATA)

@@ -9,7 +9,7 @@ from typing import Any
 
 from trialscrape.exports.json import open_json
 from trialscrape.exports.jsonl import escape_unsafe
-from trialscrape.exports.tables import Record, walk_criteria, write_intervention
+from trialscrape.exports.tables import Record, format_intervention, read_code, walk_criteria
 
 _HEADINGS = {"inclusion": "Inclusion Criteria:", "exclusion": "Exclusion Criteria:", "unassigned": None}
 _INDENT = "  "
@@ -36,16 +36,16 @@ def make_study(record: Record) -> Record:
             "briefTitle": record.get("brief_title") or record.get("title"),
             "acronym": record.get("acronym"),
         },
-        "statusModule": {"overallStatus": _code(record.get("overall_status"))},
+        "statusModule": {"overallStatus": read_code(record.get("overall_status"))},
         "sponsorCollaboratorsModule": {"leadSponsor": {"name": record.get("sponsor"), "class": _only_class(record)}},
         "descriptionModule": {
             "briefSummary": record.get("brief_summary"),
             "detailedDescription": record.get("detailed_description"),
         },
         "conditionsModule": {"conditions": record.get("conditions")},
-        "designModule": _make_design(record),
+        "designModule": _make_design_module(record),
         "armsInterventionsModule": {"armGroups": _list_arms(record), "interventions": _list_interventions(record)},
-        "eligibilityModule": _make_eligibility(record),
+        "eligibilityModule": _make_eligibility_module(record),
         "contactsLocationsModule": {
             "centralContacts": [{"name": name} for name in record.get("central_contacts") or ()],
         },
@@ -63,14 +63,10 @@ def drop_empty(value: Any) -> Any:  # noqa: ANN401  any JSON
     return None if value == "" else value
 
 
-def _code(term: Record | None) -> str | None:
-    return term["code"] if term else None
-
-
 def _only_class(record: Record) -> str | None:
     """Return the class of the lead sponsor: the page says it only where all funders have one."""
     funders = record.get("funder_types") or []
-    return _code(funders[0]) if len(funders) == 1 else None
+    return read_code(funders[0]) if len(funders) == 1 else None
 
 
 def _list_identifiers(record: Record) -> Record:
@@ -78,20 +74,20 @@ def _list_identifiers(record: Record) -> Record:
     others = [one for one in record.get("identifiers") or () if one["value"] != record.get("nct_id")]
     untyped = [one for one in others if one["type"] is None]
     first = untyped[0] if len(untyped) == 1 else None
-    secondary = [{"id": one["value"], "type": _code(one["type"])} for one in others if one is not first]
+    secondary = [{"id": one["value"], "type": read_code(one["type"])} for one in others if one is not first]
     return {"orgStudyIdInfo": {"id": first["value"]} if first else None, "secondaryIdInfos": secondary}
 
 
-def _make_design(record: Record) -> Record:
+def _make_design_module(record: Record) -> Record:
     design = record.get("design") or {}
     return {
-        "studyType": _code(record.get("study_type")),
-        "phases": [_code(phase) for phase in record.get("phases") or ()],
+        "studyType": read_code(record.get("study_type")),
+        "phases": [read_code(phase) for phase in record.get("phases") or ()],
         "designInfo": {
-            "allocation": _code(design.get("allocation")),
-            "interventionModel": _code(design.get("intervention_model")),
-            "primaryPurpose": _code(design.get("primary_purpose")),
-            "maskingInfo": {"masking": _code(design.get("masking"))},
+            "allocation": read_code(design.get("allocation")),
+            "interventionModel": read_code(design.get("intervention_model")),
+            "primaryPurpose": read_code(design.get("primary_purpose")),
+            "maskingInfo": {"masking": read_code(design.get("masking"))},
         },
         "enrollmentInfo": record.get("enrollment"),
     }
@@ -101,9 +97,9 @@ def _list_arms(record: Record) -> list[Record]:
     return [
         {
             "label": arm["label"],
-            "type": _code(arm["type"]),
+            "type": read_code(arm["type"]),
             "description": arm["description"],
-            "interventionNames": [write_intervention(one) for one in arm["interventions"]],
+            "interventionNames": [format_intervention(one) for one in arm["interventions"]],
         }
         for arm in record.get("arms") or ()
     ]
@@ -111,24 +107,24 @@ def _list_arms(record: Record) -> list[Record]:
 
 def _list_interventions(record: Record) -> list[Record]:
     arms = [
-        (arm["label"], {write_intervention(one) for one in arm["interventions"]}) for arm in record.get("arms") or ()
+        (arm["label"], {format_intervention(one) for one in arm["interventions"]}) for arm in record.get("arms") or ()
     ]
     return [
         {
-            "type": _code(one["type"]),
+            "type": read_code(one["type"]),
             "name": one["name"],
-            "armGroupLabels": [label for label, names in arms if write_intervention(one) in names],
+            "armGroupLabels": [label for label, names in arms if format_intervention(one) in names],
         }
         for one in record.get("interventions") or ()
     ]
 
 
-def _make_eligibility(record: Record) -> Record:
+def _make_eligibility_module(record: Record) -> Record:
     ages = record.get("ages") or {}
     return {
-        "eligibilityCriteria": write_criteria(record),
+        "eligibilityCriteria": write_markdown(record),
         "healthyVolunteers": record.get("healthy_volunteers"),
-        "sex": _code(record.get("sex")),
+        "sex": read_code(record.get("sex")),
         "minimumAge": _write_age(ages.get("minimum")),
         "maximumAge": _write_age(ages.get("maximum")),
     }
@@ -141,7 +137,7 @@ def _write_age(age: Record | None) -> str | None:
     return f"{age['value']} {unit.removesuffix('s') if age['value'] == 1 else unit}"
 
 
-def write_criteria(record: Record) -> str | None:
+def write_markdown(record: Record) -> str | None:
     """Write all criteria as the registry does: Markdown, with a heading a side where the page has a section a side."""
     eligibility = record.get("eligibility") or {}
     parts = []

@@ -87,15 +87,18 @@ def open_sqlite(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
         raise FileError("cannot write a database to stdout: name a file with -o")
     _refuse_others(path)
     with atomic_write(path):
-        with _translate(path), closing(_connect(path.with_name(f"{path.name}.part"), _OWN_FILE)) as database:
+        with (
+            _explain_sqlite(path),
+            closing(_open_sqlite(path.with_name(f"{path.name}.part"), _OWN_FILE)) as database,
+        ):
             _prepare(database, path)
             written: set[str] = set()
 
             def write(line: bytes) -> str | None:
                 record = json.loads(line)
                 key = identify(record)
-                with _translate(path):
-                    _put(database, record, key)
+                with _explain_sqlite(path):
+                    _put_record(database, record, key)
                 note = f"{key}: another record of this trial; it replaces the former one" if key in written else None
                 written.add(key)
                 return note
@@ -139,7 +142,7 @@ def _refuse_others(path: Path) -> None:
 
 
 @contextmanager
-def _translate(path: Path) -> Iterator[None]:
+def _explain_sqlite(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -150,7 +153,7 @@ def _translate(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {path}: {error}") from error
 
 
-def _connect(path: Path, options: str) -> sqlite3.Connection:
+def _open_sqlite(path: Path, options: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
 
 
@@ -163,7 +166,7 @@ def _settle(path: Path) -> None:
     with path.open("rb") as stream:
         has_log = stream.read(19)[18] == _WAL
     if has_log or path.with_name(f"{path.name}-wal").exists():
-        with closing(_connect(path, "mode=rw")) as former:
+        with closing(_open_sqlite(path, "mode=rw")) as former:
             former.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -173,18 +176,18 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON")
     if path.exists() and path.stat().st_size:
         _settle(path)
-        with closing(_connect(path, "mode=ro")) as former:
+        with closing(_open_sqlite(path, "mode=ro")) as former:
             former.backup(database)
         database.execute("PRAGMA journal_mode = OFF")
     database.execute("BEGIN")
     if not database.execute("SELECT 1 FROM sqlite_schema").fetchone():
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {VERSION}")
-        for statement in make_schema():
+        for statement in make_statements():
             database.execute(statement)
 
 
-def make_schema() -> Iterator[str]:
+def make_statements() -> Iterator[str]:
     """Make the statements that create the tables, their indexes and the search."""
     for table in TABLES:
         yield _create_table(table)
@@ -226,7 +229,7 @@ def _create_search(name: str, columns: tuple[str, ...]) -> Iterator[str]:
     yield f"CREATE TRIGGER {name}_changed AFTER UPDATE ON {name} BEGIN {remove} {add} END"
 
 
-def _put(database: sqlite3.Connection, record: Record, key: str) -> None:
+def _put_record(database: sqlite3.Connection, record: Record, key: str) -> None:
     database.execute("DELETE FROM trials WHERE trial_id = ?", (key,))
     for table, rows in make_rows(record, key):
         marks = ", ".join("?" * len(table.columns))

@@ -51,7 +51,8 @@ class _Cells(NamedTuple):
     make: Callable[[Record], Cell]
 
 
-def _code(term: Record | None) -> str | None:
+def read_code(term: Record | None) -> str | None:
+    """Return the registry's code of a term; None for none, or where its label is unknown."""
     return term["code"] if term else None
 
 
@@ -59,7 +60,7 @@ def _label(term: Record | None) -> str | None:
     return term["label"] if term else None
 
 
-def _get(field: str, *below: str) -> Callable[[Record], Any]:
+def _follow_path(field: str, *below: str) -> Callable[[Record], Any]:
     def get(record: Record) -> Any:  # noqa: ANN401  any JSON
         value = record.get(field)
         for name in below:
@@ -69,24 +70,24 @@ def _get(field: str, *below: str) -> Callable[[Record], Any]:
     return get
 
 
-def _join(field: str, write: Callable[[Any], str] = str, between: str = "; ") -> Callable[[Record], Cell]:
+def _join_list(field: str, write: Callable[[Any], str] = str, between: str = "; ") -> Callable[[Record], Cell]:
     """Join a list; null where it is empty."""
     return lambda record: between.join(map(write, record.get(field) or ())) or None
 
 
 def _text(name: str, *place: str) -> _Cells:
-    return _Cells(name, "text", _get(*place or (name,)))
+    return _Cells(name, "text", _follow_path(*place or (name,)))
 
 
 def _term(name: str, *place: str) -> tuple[_Cells, _Cells]:
-    get = _get(*place or (name,))
+    get = _follow_path(*place or (name,))
     return (
-        _Cells(name, "text", lambda record: _code(get(record))),
+        _Cells(name, "text", lambda record: read_code(get(record))),
         _Cells(f"{name}_label", "text", lambda record: _label(get(record))),
     )
 
 
-def write_intervention(intervention: Record) -> str:
+def format_intervention(intervention: Record) -> str:
     """Write `Drug: MSCs`."""
     return f"{intervention['type']['label']}: {intervention['name']}"
 
@@ -116,22 +117,22 @@ _TRIAL_CELLS = (
     _text("acronym"),
     _text("sponsor"),
     *_term("overall_status"),
-    _Cells("phases", "text", _join("phases", lambda term: term["code"] or term["label"])),
-    _Cells("conditions", "text", _join("conditions")),
-    _Cells("interventions", "text", _join("interventions", write_intervention)),
+    _Cells("phases", "text", _join_list("phases", lambda term: term["code"] or term["label"])),
+    _Cells("conditions", "text", _join_list("conditions")),
+    _Cells("interventions", "text", _join_list("interventions", format_intervention)),
     *_term("study_type"),
-    _Cells("funder_types", "text", _join("funder_types", lambda term: term["code"] or term["label"])),
-    _Cells("identifiers", "text", _join("identifiers", _write_identifier)),
+    _Cells("funder_types", "text", _join_list("funder_types", lambda term: term["code"] or term["label"])),
+    _Cells("identifiers", "text", _join_list("identifiers", _write_identifier)),
     _text("brief_summary"),
     _text("detailed_description"),
-    _Cells("enrollment_count", "integer", _get("enrollment", "count")),
+    _Cells("enrollment_count", "integer", _follow_path("enrollment", "count")),
     _text("enrollment_type", "enrollment", "type"),
     *_term("sex"),
     _text("ages_label", "ages", "label"),
-    _Cells("ages_minimum_years", "real", _get("ages", "minimum", "years")),
-    _Cells("ages_maximum_years", "real", _get("ages", "maximum", "years")),
-    _Cells("healthy_volunteers", "boolean", _get("healthy_volunteers")),
-    _Cells("eligibility_combined", "boolean", _get("eligibility", "combined")),
+    _Cells("ages_minimum_years", "real", _follow_path("ages", "minimum", "years")),
+    _Cells("ages_maximum_years", "real", _follow_path("ages", "maximum", "years")),
+    _Cells("healthy_volunteers", "boolean", _follow_path("healthy_volunteers")),
+    _Cells("eligibility_combined", "boolean", _follow_path("eligibility", "combined")),
     *(
         _Cells(f"eligibility_{side}", "text", lambda record, side=side: write_side(record, side))  # type: ignore[misc]
         for side in SIDES
@@ -140,22 +141,22 @@ _TRIAL_CELLS = (
     *_term("design_allocation", "design", "allocation"),
     *_term("design_intervention_model", "design", "intervention_model"),
     *_term("design_masking", "design", "masking"),
-    _Cells("participants_count", "integer", _get("participants", "count")),
-    _Cells("participants_groups", "integer", _get("participants", "groups")),
-    _Cells("participants_placebo_group", "boolean", _get("participants", "placebo_group")),
-    _Cells("arms", "text", _join("arms", lambda arm: arm["label"])),
-    _Cells("document_count", "integer", _get("document_count")),
-    _Cells("location_count", "integer", _get("location_count")),
-    _Cells("central_contacts", "text", _join("central_contacts")),
+    _Cells("participants_count", "integer", _follow_path("participants", "count")),
+    _Cells("participants_groups", "integer", _follow_path("participants", "groups")),
+    _Cells("participants_placebo_group", "boolean", _follow_path("participants", "placebo_group")),
+    _Cells("arms", "text", _join_list("arms", lambda arm: arm["label"])),
+    _Cells("document_count", "integer", _follow_path("document_count")),
+    _Cells("location_count", "integer", _follow_path("location_count")),
+    _Cells("central_contacts", "text", _join_list("central_contacts")),
     _text("referring_site_name", "referring_site", "name"),
-    _Cells("referring_site_veeva_enabled", "boolean", _get("referring_site", "veeva_enabled")),
-    _Cells("source_schema", "integer", _get("source", "schema")),
+    _Cells("referring_site_veeva_enabled", "boolean", _follow_path("referring_site", "veeva_enabled")),
+    _Cells("source_schema", "integer", _follow_path("source", "schema")),
     _text("source_file", "source", "file"),
     _text("source_url", "source", "url"),
     _text("source_sha256", "source", "sha256"),
     _text("source_form", "source", "form"),
-    _Cells("unparsed", "text", _join("unparsed", lambda line: line["text"], "\n")),
-    _Cells("warnings", "text", _join("warnings", lambda warning: warning["code"])),
+    _Cells("unparsed", "text", _join_list("unparsed", lambda line: line["text"], "\n")),
+    _Cells("warnings", "text", _join_list("warnings", lambda warning: warning["code"])),
 )
 
 TRIAL_COLUMNS = tuple(Column(cells.name, cells.type) for cells in _TRIAL_CELLS)
@@ -183,29 +184,29 @@ def _list_conditions(record: Record) -> Iterator[Row]:
     yield from enumerate(record.get("conditions") or (), 1)
 
 
-def _list_interventions(record: Record) -> Iterator[Row]:
+def _row_interventions(record: Record) -> Iterator[Row]:
     for number, one in enumerate(record.get("interventions") or (), 1):
-        yield number, _code(one["type"]), _label(one["type"]), one["name"]
+        yield number, read_code(one["type"]), _label(one["type"]), one["name"]
 
 
-def _list_identifiers(record: Record) -> Iterator[Row]:
+def _row_identifiers(record: Record) -> Iterator[Row]:
     for number, one in enumerate(record.get("identifiers") or (), 1):
-        yield number, one["value"], _code(one["type"]), _label(one["type"])
+        yield number, one["value"], read_code(one["type"]), _label(one["type"])
 
 
-def _list_arms(record: Record) -> Iterator[Row]:
+def _row_arms(record: Record) -> Iterator[Row]:
     for number, arm in enumerate(record.get("arms") or (), 1):
-        yield number, arm["label"], _code(arm["type"]), _label(arm["type"]), arm["description"]
+        yield number, arm["label"], read_code(arm["type"]), _label(arm["type"]), arm["description"]
 
 
 def _list_arm_interventions(record: Record) -> Iterator[Row]:
     places: dict[str, int] = {}
     for number, listed in enumerate(record.get("interventions") or (), 1):
-        places.setdefault(write_intervention(listed), number)
+        places.setdefault(format_intervention(listed), number)
     for arm_number, arm in enumerate(record.get("arms") or (), 1):
         for number, one in enumerate(arm["interventions"], 1):
-            place = places.get(write_intervention(one))
-            yield arm_number, number, place, _code(one["type"]), _label(one["type"]), one["name"]
+            place = places.get(format_intervention(one))
+            yield arm_number, number, place, read_code(one["type"]), _label(one["type"]), one["name"]
 
 
 def _list_criteria(record: Record) -> Iterator[Row]:
@@ -232,17 +233,17 @@ TABLES = (
         (*_IDS, _NUMBER, *_TERM, Column("name")),
         ("trial_id", "number"),
         _OF_TRIAL,
-        _list_interventions,
+        _row_interventions,
     ),
     Table(
-        "identifiers", (*_IDS, _NUMBER, Column("value"), *_TERM), ("trial_id", "number"), _OF_TRIAL, _list_identifiers
+        "identifiers", (*_IDS, _NUMBER, Column("value"), *_TERM), ("trial_id", "number"), _OF_TRIAL, _row_identifiers
     ),
     Table(
         "arms",
         (*_IDS, _NUMBER, Column("label"), *_TERM, Column("description")),
         ("trial_id", "number"),
         _OF_TRIAL,
-        _list_arms,
+        _row_arms,
     ),
     Table(
         "arm_interventions",

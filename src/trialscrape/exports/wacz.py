@@ -81,7 +81,7 @@ def export_wacz(store: Store, path: str | os.PathLike[str], results: Iterable[Pa
             for entry in entries:
                 title = titles.get(f"{ARCHIVE}!{entry.address}") or entry.address
                 stream.write(_format_json(entry.page | {"title": title}) + b"\n")
-        _write_list(package, resources, entries)
+        _write_page_list(package, resources, entries)
     return len(entries)
 
 
@@ -178,7 +178,7 @@ def _write_records(
     return titles
 
 
-def _write_list(package: zipfile.ZipFile, resources: list[dict[str, object]], entries: list[_Entry]) -> None:
+def _write_page_list(package: zipfile.ZipFile, resources: list[dict[str, object]], entries: list[_Entry]) -> None:
     times = [str(entry.page["ts"]) for entry in entries]
     main = {"mainPageUrl": entries[0].page["url"], "mainPageDate": times[0]} if entries else {}
     listed = {

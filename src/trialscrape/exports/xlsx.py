@@ -42,7 +42,7 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
     if path is None:
         raise FileError("cannot write an Excel file to stdout: name a file with -o")
     library: Any = load_extra("xlsxwriter", "xlsx")
-    with atomic_write(path) as stream, TemporaryDirectory() as folder, _translate(path, library):
+    with atomic_write(path) as stream, TemporaryDirectory() as folder, _translate_xlsx_errors(path, library):
         made = Path(folder, "book")
         book = library.Workbook(str(made), {**_OPTIONS, "tmpdir": folder})
         sheet = book.add_worksheet("trials")
@@ -64,7 +64,7 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
             if row == MOST_ROWS:
                 raise FileError(f"cannot write {path}: Excel has {MOST_ROWS:,} rows. Choose another format")
             cells = make_trial_row(record)
-            cut = [index for place, index in enumerate(kept) if _put(sheet, row, place, cells[index])]
+            cut = [index for place, index in enumerate(kept) if _put_cell(sheet, row, place, cells[index])]
             if not cut:
                 return None
             names = ", ".join(TRIAL_COLUMNS[index].name for index in cut)
@@ -81,7 +81,7 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
 
 
 @contextmanager
-def _translate(path: Path, library: Any) -> Iterator[None]:  # noqa: ANN401  XlsxWriter's types are its own
+def _translate_xlsx_errors(path: Path, library: Any) -> Iterator[None]:  # noqa: ANN401  XlsxWriter's types are its own
     """Turn what the system says of the library's temporary files into a `FileError`."""
     try:
         yield
@@ -98,7 +98,7 @@ def _copy(book: Path, stream: BinaryIO) -> None:
         copyfileobj(made, stream)
 
 
-def _put(sheet: Any, row: int, column: int, cell: Cell) -> bool:  # noqa: ANN401  XlsxWriter's types are its own
+def _put_cell(sheet: Any, row: int, column: int, cell: Cell) -> bool:  # noqa: ANN401  XlsxWriter's types are its own
     """Write a cell, and return whether it was cut."""
     if isinstance(cell, str):
         sheet.write_string(row, column, cell[:MOST_CHARACTERS])

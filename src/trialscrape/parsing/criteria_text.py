@@ -85,7 +85,7 @@ def parse_criteria(text: str) -> Eligibility:
     Returns:
         The criteria; `combined` is whether the text has headings of sides.
     """
-    return _make_eligibility(read_criteria_text(text))
+    return _gather_sides(read_criteria_text(text))
 
 
 def parse_criteria_with_warnings(text: str) -> tuple[Eligibility, tuple[PageWarning, ...]]:
@@ -95,7 +95,7 @@ def parse_criteria_with_warnings(text: str) -> tuple[Eligibility, tuple[PageWarn
     if parsed.too_deep is not None:
         message = f"expected at most {MAX_DEPTH} levels of criteria, found more; they are read as siblings"
         warnings.append(warning("criteria_too_deep", message, line=parsed.too_deep + 1))
-    return _make_eligibility(parsed), tuple(warnings)
+    return _gather_sides(parsed), tuple(warnings)
 
 
 def read_criteria_text(text: str) -> ParsedCriteria:
@@ -104,7 +104,7 @@ def read_criteria_text(text: str) -> ParsedCriteria:
     return build_criteria(_Reader(lines).read(), None)
 
 
-def _make_eligibility(parsed: ParsedCriteria) -> Eligibility:
+def _gather_sides(parsed: ParsedCriteria) -> Eligibility:
     return Eligibility(
         combined=bool(parsed.inclusion or parsed.exclusion),
         inclusion=parsed.inclusion,
@@ -371,7 +371,7 @@ class _Reader:
             if subheading and self._is_heading_of_side(item, line, subheading, is_open=is_open, full=full):
                 return False
             inside = is_open or above.endswith((" or", " and"))
-            if not subheading and line.body[-1] == ":" and _is_label(item, line, inside=inside, full=full):
+            if not subheading and line.body[-1] == ":" and _is_list_label(item, line, inside=inside, full=full):
                 return False
         self.more.setdefault(newest, []).append(_unescape(line.body))
         return True
@@ -476,7 +476,7 @@ def _look_ahead(lines: list[str]) -> _Lookahead:
     return _Lookahead(last, bullets)
 
 
-def _is_label(item: CriteriaLine, line: _TextLine, *, inside: bool, full: bool) -> bool:
+def _is_list_label(item: CriteriaLine, line: _TextLine, *, inside: bool, full: bool) -> bool:
     """Return whether a line with a colon that would continue an item is a label over a list: `Healthy volunteers:`."""
     if line.body[0].islower():
         return False

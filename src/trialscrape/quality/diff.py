@@ -63,7 +63,7 @@ def compare(pairs: Iterable[Pair], *, ignore: Collection[str] = ()) -> Iterator[
 def compare_trials(old: Trial, new: Trial) -> Iterator[StudyChange]:
     """Yield what changed between two records of one study, in the order of the fields."""
     study = name_study(new) or name_study(old) or ""
-    before, now = _dump(old), _dump(new)
+    before, now = _dump_page_values(old), _dump_page_values(new)
     for name in before:
         if name == "eligibility":
             if old.eligibility.combined != new.eligibility.combined:
@@ -76,7 +76,7 @@ def compare_trials(old: Trial, new: Trial) -> Iterator[StudyChange]:
             yield from _compare_arms(study, before[name], now[name])
         elif name == "design" and before[name] and now[name]:
             yield from _compare_parts(study, name, before[name], now[name])
-        elif _simplify(before[name]) != _simplify(now[name]):
+        elif _reduce_value(before[name]) != _reduce_value(now[name]):
             yield StudyChange(study, "changed", name, None, before[name], now[name])
 
 
@@ -84,7 +84,7 @@ def _is_ignored(field: str, ignore: Collection[str]) -> bool:
     return field in ignore or field.partition(".")[0] in ignore
 
 
-def _dump(trial: Trial) -> dict[str, Any]:
+def _dump_page_values(trial: Trial) -> dict[str, Any]:
     """Return what the page says, as JSON: an id that it was matched to is not its own, and warnings have no lines."""
     values = trial.model_dump(mode="json", exclude={"source", "spans"})
     if any(warning.code == _NOT_OF_THE_PAGE for warning in trial.warnings):
@@ -96,16 +96,16 @@ def _dump(trial: Trial) -> dict[str, Any]:
     return values
 
 
-def _simplify(value: object) -> object:
+def _reduce_value(value: object) -> object:
     """Return what counts of a value: of a term its label, of a text its words."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, list):
-        return [_simplify(item) for item in value]
+        return [_reduce_value(item) for item in value]
     if isinstance(value, dict):
         if value.keys() == {"label", "code"}:
-            return _simplify(value["label"])
-        return {name: _simplify(item) for name, item in value.items()}
+            return _reduce_value(value["label"])
+        return {name: _reduce_value(item) for name, item in value.items()}
     return value
 
 
@@ -113,7 +113,7 @@ def _compare_parts(
     study: str, field: str, old: dict[str, Any], new: dict[str, Any], item: str | None = None
 ) -> Iterator[StudyChange]:
     for name, value in old.items():
-        if _simplify(value) != _simplify(new[name]):
+        if _reduce_value(value) != _reduce_value(new[name]):
             yield StudyChange(study, "changed", f"{field}.{name}", item, value, new[name])
 
 
@@ -122,10 +122,10 @@ def _compare_parts(
 
 def _compare_arms(study: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[StudyChange]:
     """Match arms by label, then those of which nothing but the label changed; their order says nothing."""
-    same = match_equal([_simplify(arm["label"]) for arm in old], [_simplify(arm["label"]) for arm in new])
+    same = match_equal([_reduce_value(arm["label"]) for arm in old], [_reduce_value(arm["label"]) for arm in new])
     renamed = match_equal(
-        [None if number in same else _describe(arm) for number, arm in enumerate(old)],
-        [None if number in same.values() else _describe(arm) for number, arm in enumerate(new)],
+        [None if number in same else _describe_arm(arm) for number, arm in enumerate(old)],
+        [None if number in same.values() else _describe_arm(arm) for number, arm in enumerate(new)],
     )
     matches = same | renamed
     for number, arm in enumerate(old):
@@ -137,7 +137,7 @@ def _compare_arms(study: str, old: list[dict[str, Any]], new: list[dict[str, Any
         yield StudyChange(study, "added", "arms", new[number]["label"], None, new[number])
 
 
-def _describe(arm: dict[str, Any]) -> str | None:
+def _describe_arm(arm: dict[str, Any]) -> str | None:
     """Return what an arm is besides its label; None where that says nothing."""
     has_more = arm["description"] or arm["interventions"]
-    return repr(_simplify({**arm, "label": None})) if has_more else None
+    return repr(_reduce_value({**arm, "label": None})) if has_more else None

@@ -95,9 +95,9 @@ def _match(table: sqlite3.Connection) -> Iterator[Pair]:
         other = _find_old(table, row)
         if other:
             table.execute("UPDATE kept SET is_paired = 1 WHERE is_new = 0 AND number = ?", (other["number"],))
-        yield Pair(_read(other) if other else None, _read(row))
+        yield Pair(_load_trial(other) if other else None, _load_trial(row))
     for row in table.execute("SELECT * FROM kept WHERE is_new = 0 AND is_paired = 0 ORDER BY number"):
-        yield Pair(_read(row), None)
+        yield Pair(_load_trial(row), None)
 
 
 def _find_old(table: sqlite3.Connection, new: sqlite3.Row) -> sqlite3.Row | None:
@@ -113,5 +113,5 @@ def _find_old(table: sqlite3.Connection, new: sqlite3.Row) -> sqlite3.Row | None
     return by_address
 
 
-def _read(row: sqlite3.Row) -> Trial:
+def _load_trial(row: sqlite3.Row) -> Trial:
     return Trial.model_validate_json(row["record"])

@@ -49,7 +49,7 @@ def read_trials(source: str, report: Callable[[str], object]) -> Iterator[Placed
 def _read_store(path: str, moment: str | None, report: Callable[[str], object]) -> Iterator[PlacedTrial]:
     try:
         with Store.open(path, lock=False) as store:
-            for kept in _list_versions(store, moment):
+            for kept in _choose_versions(store, moment):
                 match = store.pages.find_match(kept.version_id)
                 result = read_page(replace(kept.page, file=kept.url, match=match))
                 if result.trial:
@@ -60,7 +60,7 @@ def _read_store(path: str, moment: str | None, report: Callable[[str], object]) 
         raise RecordFileError(str(error)) from error
 
 
-def _list_versions(store: Store, moment: str | None) -> Iterator[PageVersion]:
+def _choose_versions(store: Store, moment: str | None) -> Iterator[PageVersion]:
     if moment is None:
         return store.pages.all_latest()
     if re.fullmatch("[0-9]{1,18}", moment):

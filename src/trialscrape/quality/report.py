@@ -65,7 +65,7 @@ class TrialRow(NamedTuple):
     file: str
 
 
-class Failure(NamedTuple):
+class FailedPage(NamedTuple):
     """A page without a record."""
 
     file: str
@@ -98,7 +98,7 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, Counter[str]] = field(default_factory=dict)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedPage] = field(default_factory=list)
     rows: list[TrialRow] = field(default_factory=list)
 
 
@@ -134,7 +134,9 @@ def _tally_results(tally: Tally, results: Iterable[PageResult]) -> Iterator[Page
         if result.trial:
             _tally_trial(tally, result.trial, result.file)
         elif len(tally.failures) < MOST_FAILURES:
-            tally.failures.append(Failure(_shorten(result.file), result.outcome.value, _shorten(result.message or "")))
+            tally.failures.append(
+                FailedPage(_cut_text(result.file), result.outcome.value, _cut_text(result.message or ""))
+            )
         yield result
 
 
@@ -160,27 +162,27 @@ def _add_remark(tally: Tally, code: str, text: str, times: int, place: str) -> N
 def _list_remarks(trial: Trial) -> Iterator[tuple[str, str, int | None]]:
     for warning in trial.warnings:
         message = f"{warning.field}: {warning.message}" if warning.field else warning.message
-        yield warning.code, _shorten(message), warning.line
+        yield warning.code, _cut_text(message), warning.line
     for line in trial.unparsed:
-        yield _UNPARSED, _shorten(line.text), line.line
+        yield _UNPARSED, _cut_text(line.text), line.line
 
 
 def _make_row(trial: Trial, file: str) -> TrialRow:
     return TrialRow(
         nct_id=trial.nct_id or "",
-        title=_shorten(trial.title or ""),
-        sponsor=_shorten(trial.sponsor or ""),
-        status=_shorten(trial.overall_status.label if trial.overall_status else ""),
-        phase=_shorten(", ".join(phase.label for phase in trial.phases)),
+        title=_cut_text(trial.title or ""),
+        sponsor=_cut_text(trial.sponsor or ""),
+        status=_cut_text(trial.overall_status.label if trial.overall_status else ""),
+        phase=_cut_text(", ".join(phase.label for phase in trial.phases)),
         enrollment=trial.enrollment.count if trial.enrollment else None,
         estimated=bool(trial.enrollment and trial.enrollment.type == "ESTIMATED"),
         warnings=len(trial.warnings),
         codes=", ".join(dict.fromkeys(warning.code for warning in trial.warnings)),
-        file=_shorten(file),
+        file=_cut_text(file),
     )
 
 
-def _shorten(text: str) -> str:
+def _cut_text(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
@@ -193,7 +195,7 @@ def _name_size(count: int) -> str:
     return _SIZES[[*_SIZES][bisect_right([*_SIZES], count) - 1]]
 
 
-class Fact(NamedTuple):
+class KeyFigure(NamedTuple):
     """A number at the head of the page."""
 
     name: str
@@ -251,13 +253,13 @@ class Summary:
         rows: The table of trials, and how many more there are.
     """
 
-    facts: tuple[Fact, ...]
+    facts: tuple[KeyFigure, ...]
     left_out: tuple[tuple[str, int], ...]
     charts: tuple[Chart, ...]
     unknown_labels: Remarks
     unparsed: Remarks
     warnings: Remarks
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedPage, ...]
     more_failures: int
     rows: tuple[TrialRow, ...]
     more_rows: int
@@ -274,7 +276,7 @@ def summarize(tally: Tally, left_out: Mapping[str, int]) -> Summary:
     failed = tally.coverage.pages - read
     others = [code for code in tally.codes if code not in (_UNKNOWN_LABEL, _UNPARSED)]
     return Summary(
-        facts=tuple(_list_facts(tally, read, failed)),
+        facts=tuple(_list_key_figures(tally, read, failed)),
         left_out=tuple((LEFT_OUT.get(name, name), count) for name, count in left_out.items() if count),
         charts=tuple(_draw_charts(tally, read)),
         unknown_labels=_rank_remarks(tally, [_UNKNOWN_LABEL]),
@@ -287,15 +289,15 @@ def summarize(tally: Tally, left_out: Mapping[str, int]) -> Summary:
     )
 
 
-def _list_facts(tally: Tally, read: int, failed: int) -> Iterator[Fact]:
+def _list_key_figures(tally: Tally, read: int, failed: int) -> Iterator[KeyFigure]:
     coverage = tally.coverage
     warnings = tally.codes.total() - tally.codes[_UNPARSED]
-    yield Fact("Pages", f"{coverage.pages:,}", "looked at")
-    yield Fact("Records", f"{read:,}", f"{tally.clean:,} without warnings or unparsed lines")
-    yield Fact("Failed", f"{failed:,}", "pages that gave no record")
+    yield KeyFigure("Pages", f"{coverage.pages:,}", "looked at")
+    yield KeyFigure("Records", f"{read:,}", f"{tally.clean:,} without warnings or unparsed lines")
+    yield KeyFigure("Failed", f"{failed:,}", "pages that gave no record")
     understood = _percent(coverage.lines - coverage.unparsed, coverage.lines)
-    yield Fact("Lines understood", understood, f"{coverage.unparsed:,} of {coverage.lines:,} are unparsed")
-    yield Fact("Warnings", f"{warnings:,}", f"{coverage.alarms:,} are alarms: the site may have changed")
+    yield KeyFigure("Lines understood", understood, f"{coverage.unparsed:,} of {coverage.lines:,} are unparsed")
+    yield KeyFigure("Warnings", f"{warnings:,}", f"{coverage.alarms:,} are alarms: the site may have changed")
 
 
 def _percent(part: int, whole: int) -> str:
@@ -366,8 +368,8 @@ def render_report(summary: Summary, escape: Callable[[str], str]) -> str:
     environment = Environment(
         autoescape=True, finalize=show, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    style, script = (_read("report.css"), _read("report.js"))
-    return environment.from_string(_read("report.html.jinja")).render(
+    style, script = (_read_data("report.css"), _read_data("report.js"))
+    return environment.from_string(_read_data("report.html.jinja")).render(
         summary=summary,
         style=style,
         script=script,
@@ -376,7 +378,7 @@ def render_report(summary: Summary, escape: Callable[[str], str]) -> str:
     )
 
 
-def _read(name: str) -> str:
+def _read_data(name: str) -> str:
     return files("trialscrape.quality").joinpath(name).read_text(encoding="utf-8")
 
 

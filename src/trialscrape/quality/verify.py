@@ -46,7 +46,7 @@ class Finding(NamedTuple):
     registry: Any
 
 
-class Fact(NamedTuple):
+class Compared(NamedTuple):
     """A field that both show: how to read it from a record, and from the registry's protocol section."""
 
     field: str
@@ -69,27 +69,27 @@ def verify(trial: Trial, study: RegistryStudy) -> Iterator[Finding]:
     """
     nct_id = trial.nct_id or get_id(study) or ""
     try:
-        findings = _compare(trial, study)
+        findings = _compare_study(trial, study)
     except (AttributeError, KeyError, TypeError) as error:
         # Most of the registry's fields are compared as they are; a model of all would say no more than this.
         raise RecordFileError(f"the registry's record of {nct_id} has another shape than version 2: {error}") from error
     return (finding._replace(study=nct_id) for finding in findings if finding)
 
 
-def _compare(trial: Trial, study: RegistryStudy) -> list[Finding | None]:
+def _compare_study(trial: Trial, study: RegistryStudy) -> list[Finding | None]:
     protocol = study["protocolSection"]
     return [
-        *_compare_title(trial, _get(protocol, "identificationModule") or {}),
+        *_compare_title(trial, _follow(protocol, "identificationModule") or {}),
         *(_judge(fact.field, fact.of_page(trial), fact.of_registry(protocol)) for fact in FACTS),
         *_compare_documents(trial, study),
-        *_compare_arms(trial, _get(protocol, "armsInterventionsModule", "armGroups") or []),
-        *_compare_criteria(trial, _get(protocol, "eligibilityModule", "eligibilityCriteria")),
+        *_find_lost_arms(trial, _follow(protocol, "armsInterventionsModule", "armGroups") or []),
+        *_compare_criteria(trial, _follow(protocol, "eligibilityModule", "eligibilityCriteria")),
     ]
 
 
 def get_id(study: object) -> str | None:
     """Return the NCT id of the registry's JSON of a study; None where it is something else."""
-    value = _get(study, "protocolSection", "identificationModule", "nctId") if isinstance(study, Mapping) else None
+    value = _follow(study, "protocolSection", "identificationModule", "nctId") if isinstance(study, Mapping) else None
     return value if isinstance(value, str) else None
 
 
@@ -115,12 +115,12 @@ def _compare_title(trial: Trial, names: Mapping[str, Any]) -> Iterator[Finding |
 
 def _compare_documents(trial: Trial, study: RegistryStudy) -> Iterator[Finding | None]:
     # Where the section is missing, the study has none, or the file has only the protocol.
-    documents = _get(study, "documentSection", "largeDocumentModule", "largeDocs")
+    documents = _follow(study, "documentSection", "largeDocumentModule", "largeDocs")
     if documents:
         yield _judge("document_count", trial.document_count, len(documents))
 
 
-def _compare_arms(trial: Trial, arms: list[Mapping[str, Any]]) -> Iterator[Finding | None]:
+def _find_lost_arms(trial: Trial, arms: list[Mapping[str, Any]]) -> Iterator[Finding | None]:
     """Compare arms by label; where the page shows arms, one that it lacks is lost."""
     if not trial.arms:
         yield _judge("arms", None, _sort_set(_simplify_line(arm.get("label")) for arm in arms))
@@ -133,7 +133,7 @@ def _compare_arms(trial: Trial, arms: list[Mapping[str, Any]]) -> Iterator[Findi
             yield Finding("", "arms", label, "differs", None, label)
             continue
         arm, other = trial.arms[matches[number]], arms[number]
-        yield _judge("arms.type", _code(arm.type), other.get("type"), label)
+        yield _judge("arms.type", _get_code(arm.type), other.get("type"), label)
         description = _simplify_prose(other.get("description"))
         yield _judge("arms.description", _simplify_prose(arm.description), description, label)
         names = _sort_set(map(_simplify_line, other.get("interventionNames") or []))
@@ -194,14 +194,14 @@ def _judge_lines(field: str, page: list[str], registry: list[str]) -> Finding | 
 # Fields
 
 
-def _get(value: Any, *path: str) -> Any:  # noqa: ANN401  any JSON
+def _follow(value: Any, *path: str) -> Any:  # noqa: ANN401  any JSON
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
-def _read(*path: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda protocol: _get(protocol, *path)
+def _at(*path: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda protocol: _follow(protocol, *path)
 
 
 def _simplify_line(text: str | None) -> str | None:
@@ -209,7 +209,7 @@ def _simplify_line(text: str | None) -> str | None:
 
 
 def _read_text(*path: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda protocol: _simplify_line(_get(protocol, *path))
+    return lambda protocol: _simplify_line(_follow(protocol, *path))
 
 
 def _simplify_prose(text: str | None) -> str | None:
@@ -226,36 +226,36 @@ def _sort_set(values: Iterable[str | None]) -> list[str] | None:
     return sorted({value for value in values if value}) or None
 
 
-def _code(term: Term | None) -> str | None:
+def _get_code(term: Term | None) -> str | None:
     return (term.code or term.label) if term else None
 
 
 def _read_interventions(protocol: Mapping[str, Any]) -> list[str] | None:
-    listed = _get(protocol, "armsInterventionsModule", "interventions") or []
+    listed = _follow(protocol, "armsInterventionsModule", "interventions") or []
     return _sort_set(f"{one.get('type')}: {_simplify_line(one.get('name'))}" for one in listed)
 
 
 def _read_funders(protocol: Mapping[str, Any]) -> list[str] | None:
-    module = _get(protocol, "sponsorCollaboratorsModule") or {}
+    module = _follow(protocol, "sponsorCollaboratorsModule") or {}
     return _sort_set(
         one.get("class") for one in [module.get("leadSponsor") or {}, *(module.get("collaborators") or [])]
     )
 
 
 def _read_identifiers(protocol: Mapping[str, Any]) -> list[str] | None:
-    module = _get(protocol, "identificationModule") or {}
+    module = _follow(protocol, "identificationModule") or {}
     others = [module.get("orgStudyIdInfo") or {}, *(module.get("secondaryIdInfos") or [])]
     return _sort_set([module.get("nctId"), *(_simplify_line(one.get("id")) for one in others)])
 
 
 def _read_enrollment(protocol: Mapping[str, Any]) -> str | None:
-    info = _get(protocol, "designModule", "enrollmentInfo") or {}
+    info = _follow(protocol, "designModule", "enrollmentInfo") or {}
     return None if info.get("count") is None else f"{info['count']} {info.get('type')}"
 
 
-def _read_age(name: str) -> Callable[[Mapping[str, Any]], Any]:
+def _read_registry_age(name: str) -> Callable[[Mapping[str, Any]], Any]:
     def read(protocol: Mapping[str, Any]) -> str | None:
-        text = _simplify_line(_get(protocol, "eligibilityModule", name))
+        text = _simplify_line(_follow(protocol, "eligibilityModule", name))
         match = _AGE.fullmatch(text or "")
         return f"{match[1]} {match[2].upper()}S" if match else text
 
@@ -276,74 +276,78 @@ def _read_page_id(trial: Trial) -> str | None:
 
 
 def _read_part(name: str) -> Callable[[Trial], Any]:
-    return lambda trial: _code(getattr(trial.design, name)) if trial.design else None
+    return lambda trial: _get_code(getattr(trial.design, name)) if trial.design else None
 
 
 _DESIGN = ("designModule", "designInfo")
 FACTS = (
-    Fact("nct_id", _read_page_id, _read("identificationModule", "nctId")),
-    Fact(
+    Compared("nct_id", _read_page_id, _at("identificationModule", "nctId")),
+    Compared(
         "sponsor",
         lambda trial: _simplify_line(trial.sponsor),
         _read_text("sponsorCollaboratorsModule", "leadSponsor", "name"),
     ),
-    Fact("overall_status", lambda trial: _code(trial.overall_status), _read("statusModule", "overallStatus")),
-    Fact(
+    Compared("overall_status", lambda trial: _get_code(trial.overall_status), _at("statusModule", "overallStatus")),
+    Compared(
         "phases",
-        lambda trial: _sort_set(map(_code, trial.phases)),
-        lambda protocol: _sort_set(one for one in _get(protocol, "designModule", "phases") or [] if one != "NA"),
+        lambda trial: _sort_set(map(_get_code, trial.phases)),
+        lambda protocol: _sort_set(one for one in _follow(protocol, "designModule", "phases") or [] if one != "NA"),
     ),
-    Fact(
+    Compared(
         "conditions",
         lambda trial: _sort_set(map(_simplify_line, trial.conditions)),
-        lambda protocol: _sort_set(map(_simplify_line, _get(protocol, "conditionsModule", "conditions") or [])),
+        lambda protocol: _sort_set(map(_simplify_line, _follow(protocol, "conditionsModule", "conditions") or [])),
     ),
-    Fact(
+    Compared(
         "interventions",
-        lambda trial: _sort_set(f"{_code(one.type)}: {_simplify_line(one.name)}" for one in trial.interventions),
+        lambda trial: _sort_set(f"{_get_code(one.type)}: {_simplify_line(one.name)}" for one in trial.interventions),
         _read_interventions,
     ),
-    Fact("study_type", lambda trial: _code(trial.study_type), _read("designModule", "studyType")),
-    Fact("funder_types", lambda trial: _sort_set(map(_code, trial.funder_types)), _read_funders),
-    Fact(
+    Compared("study_type", lambda trial: _get_code(trial.study_type), _at("designModule", "studyType")),
+    Compared("funder_types", lambda trial: _sort_set(map(_get_code, trial.funder_types)), _read_funders),
+    Compared(
         "identifiers",
         lambda trial: _sort_set(_simplify_line(one.value) for one in trial.identifiers),
         _read_identifiers,
     ),
-    Fact(
+    Compared(
         "brief_summary",
         lambda trial: _simplify_prose(trial.brief_summary),
-        lambda protocol: _simplify_prose(_get(protocol, "descriptionModule", "briefSummary")),
+        lambda protocol: _simplify_prose(_follow(protocol, "descriptionModule", "briefSummary")),
     ),
-    Fact(
+    Compared(
         "detailed_description",
         lambda trial: _simplify_prose(trial.detailed_description),
-        lambda protocol: _simplify_prose(_get(protocol, "descriptionModule", "detailedDescription")),
+        lambda protocol: _simplify_prose(_follow(protocol, "descriptionModule", "detailedDescription")),
     ),
-    Fact(
+    Compared(
         "enrollment",
         lambda trial: f"{trial.enrollment.count} {trial.enrollment.type}" if trial.enrollment else None,
         _read_enrollment,
     ),
-    Fact("sex", lambda trial: _code(trial.sex), _read("eligibilityModule", "sex")),
-    Fact("ages.minimum", _read_limit("minimum"), _read_age("minimumAge")),
-    Fact("ages.maximum", _read_limit("maximum"), _read_age("maximumAge")),
-    Fact("healthy_volunteers", lambda trial: trial.healthy_volunteers, _read("eligibilityModule", "healthyVolunteers")),
-    Fact("design.primary_purpose", _read_part("primary_purpose"), _read(*_DESIGN, "primaryPurpose")),
-    Fact("design.allocation", _read_part("allocation"), _read(*_DESIGN, "allocation")),
-    Fact("design.intervention_model", _read_part("intervention_model"), _read(*_DESIGN, "interventionModel")),
-    Fact("design.masking", _read_part("masking"), _read(*_DESIGN, "maskingInfo", "masking")),
-    Fact(
+    Compared("sex", lambda trial: _get_code(trial.sex), _at("eligibilityModule", "sex")),
+    Compared("ages.minimum", _read_limit("minimum"), _read_registry_age("minimumAge")),
+    Compared("ages.maximum", _read_limit("maximum"), _read_registry_age("maximumAge")),
+    Compared(
+        "healthy_volunteers",
+        lambda trial: trial.healthy_volunteers,
+        _at("eligibilityModule", "healthyVolunteers"),
+    ),
+    Compared("design.primary_purpose", _read_part("primary_purpose"), _at(*_DESIGN, "primaryPurpose")),
+    Compared("design.allocation", _read_part("allocation"), _at(*_DESIGN, "allocation")),
+    Compared("design.intervention_model", _read_part("intervention_model"), _at(*_DESIGN, "interventionModel")),
+    Compared("design.masking", _read_part("masking"), _at(*_DESIGN, "maskingInfo", "masking")),
+    Compared(
         "location_count",
         lambda trial: trial.location_count,
-        lambda protocol: len(_get(protocol, "contactsLocationsModule", "locations") or []),
+        lambda protocol: len(_follow(protocol, "contactsLocationsModule", "locations") or []),
     ),
-    Fact(
+    Compared(
         "central_contacts",
         lambda trial: _sort_set(map(_simplify_line, trial.central_contacts)),
         lambda protocol: _sort_set(
             _simplify_line(one.get("name"))
-            for one in _get(protocol, "contactsLocationsModule", "centralContacts") or []
+            for one in _follow(protocol, "contactsLocationsModule", "centralContacts") or []
         ),
     ),
 )

@@ -96,7 +96,7 @@ def _read_line(number: int, line: bytes | None, selection: Selection) -> Iterato
         return
     row = _load_row(line)
     if row is None:
-        yield Failure(name, Unreadable(f"expected a JSON object in one line, found {_quote(line)}"))
+        yield Failure(name, Unreadable(f"expected a JSON object in one line, found {_quote_line(line)}"))
         return
     column = _find_column(row, selection.text_column, TEXT_COLUMNS)
     url_column = _find_column(row, selection.url_column, URL_COLUMNS)
@@ -118,7 +118,7 @@ def _make_row_page(name: str, text: object, url: str | None, column: str) -> Ite
     return Failure(name, NotAStudyPage(f"expected the text of a page in {column!r}, found {found}"))
 
 
-def _quote(line: bytes) -> str:
+def _quote_line(line: bytes) -> str:
     text = line[:60].decode("utf-8", "backslashreplace")
     return repr(text if len(line) <= len(text) else f"{text}…")
 
@@ -149,7 +149,7 @@ def read_parquet(source: ByteStream, selection: Selection) -> Iterator[Item]:
         raise Unreadable(
             "Parquet tables need pyarrow, which is not installed: run `pip install 'trialscrape[parquet]'`"
         ) from error
-    table = _open_table(parquet, source.open_seekable("a Parquet table"))
+    table = _open_parquet(parquet, source.open_seekable("a Parquet table"))
     names = table.schema_arrow.names
     text = _find_column(names, selection.text_column, TEXT_COLUMNS)
     url = _find_column(names, selection.url_column, URL_COLUMNS)
@@ -174,16 +174,16 @@ def read_parquet(source: ByteStream, selection: Selection) -> Iterator[Item]:
                 else:
                     yield Page(body, content_type=content_type, url=page_url, file=str(number))
         except Exception as error:  # noqa: BLE001  as above; the other groups may be whole
-            message = f"expected a whole group of rows in a Parquet table, found a broken one: {_shorten(error)}"
+            message = f"expected a whole group of rows in a Parquet table, found a broken one: {_reason(error)}"
             yield Failure(f"rows from {first}", Unreadable(message))
         first += table.metadata.row_group(group).num_rows
 
 
-def _open_table(parquet: ModuleType, stream: BinaryIO) -> Any:  # noqa: ANN401  # pyarrow has no types
+def _open_parquet(parquet: ModuleType, stream: BinaryIO) -> Any:  # noqa: ANN401  # pyarrow has no types
     try:
         return parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
     except Exception as error:  # pyarrow raises errors of several classes
-        raise Unreadable(f"expected a whole Parquet table, found a cut or broken one: {_shorten(error)}") from error
+        raise Unreadable(f"expected a whole Parquet table, found a cut or broken one: {_reason(error)}") from error
 
 
 def _check_type(arrow: ModuleType, table: Any, column: str) -> bool:  # noqa: ANN401  # pyarrow has no types
@@ -219,5 +219,5 @@ def _read_rows(
         yield from zip(bodies, urls, strict=False)
 
 
-def _shorten(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]

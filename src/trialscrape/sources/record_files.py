@@ -60,8 +60,8 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[Trial]:
 def read_numbered_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, Trial]]:
     """Read records like `read_records`, each with the line at which it begins."""
     name = os.fspath(path)
-    with _open(name) as stream:
-        for found in _split(stream, name):
+    with _open_records(name) as stream:
+        for found in _find_values(stream, name):
             yield found.line, _build(found, name)
 
 
@@ -71,7 +71,7 @@ class _Found(NamedTuple):
 
 
 @contextmanager
-def _open(name: str) -> Iterator[io.BufferedReader]:
+def _open_records(name: str) -> Iterator[io.BufferedReader]:
     try:
         if name == STDIN:
             yield _unpack(cast("io.BufferedReader", sys.stdin.buffer))
@@ -90,18 +90,18 @@ def _unpack(stream: io.BufferedReader) -> io.BufferedReader:
     return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=stream)))
 
 
-def _split(stream: io.BufferedReader, name: str) -> Iterator[_Found]:
+def _find_values(stream: io.BufferedReader, name: str) -> Iterator[_Found]:
     """Find the values of the file: an array or an object that was laid out over lines, or one value a line."""
     start = stream.peek(1)[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"SQLite format 3\0"):
         raise RecordFileError(f"{name} is an SQLite file, not a file of records: {_ADVICE}")
     try:
-        yield from _split_values(stream, name) if re.match(rb"\[|\{\s*\n", start) else _split_lines(stream, name)
+        yield from _split_values(stream, name) if re.match(rb"\[|\{\s*\n", start) else _find_line_values(stream, name)
     except (RecursionError, UnicodeDecodeError) as error:
         raise RecordFileError(f"{name} is not a file of records: {_ADVICE}") from error
 
 
-def _split_lines(stream: BinaryIO, name: str) -> Iterator[_Found]:
+def _find_line_values(stream: BinaryIO, name: str) -> Iterator[_Found]:
     for number in count(1):
         line = stream.readline(MAX_RECORD + 1)
         if len(line) > MAX_RECORD:
