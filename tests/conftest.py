@@ -12,8 +12,9 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# No test is timed: how long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("untimed", deadline=None)
+# No test is timed: how long an example takes depends on what else the machine does. CI draws the same examples each
+# time, so that it judges the change and not the draw.
+hypothesis.settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("untimed")
 
 FAST = {
