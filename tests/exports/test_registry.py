@@ -175,7 +175,8 @@ def test_criteria_are_text_again() -> None:
         for side in ("unassigned", "inclusion", "exclusion"):
             for criterion in record["eligibility"][side]:
                 first = criterion["text"].split("\n")[0]
-                at = text.index(first, at) + len(first)
+                at = text.find(first, at) + len(first)
+                assert at >= len(first), f"{record['nct_id']}: {first!r} is missing, or out of its order"
 
 
 # Round trip

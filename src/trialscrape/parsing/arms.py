@@ -243,6 +243,7 @@ def _count_ways(looks: str, grammar: _Grammar) -> list[dict[str, _Counts]]:
         here = {}
         last = ways[-1]
         for part, above in grammar.moves[look]:
+            # `_merge_ways`, written out: a call for each part of each line would be a fifth of all calls for a page.
             some = many = 0
             for before in above:
                 if before in last:
