@@ -21,8 +21,7 @@
     ├── RecordFileError       a file of records cannot be read or compared
     ├── ArchiveError          a WARC file cannot be read
     ├── ClusterError          no Ray cluster answers
-    ├── MissingExtraError     an optional library is not installed
-    └── MissingWarcioError    the optional part for WARC is not installed
+    └── MissingExtraError     an optional library is not installed
 
 Each page error carries `outcome`, its name in the outcome rows. What is doubtful *inside* a study page is never an
 exception: it is a warning in the record.
@@ -134,10 +133,6 @@ class RecordFileError(TrialscrapeError):
 
 class ArchiveError(TrialscrapeError):
     """A WARC file cannot be read; the message says why and what to do."""
-
-
-class MissingWarcioError(TrialscrapeError):
-    """The optional part for WARC is not installed."""
 
 
 class MissingExtraError(TrialscrapeError):

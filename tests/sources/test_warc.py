@@ -15,7 +15,7 @@ import pytest
 
 import trialscrape
 from support.page import PAGE
-from trialscrape.errors import ArchiveError, FileError, MissingWarcioError, StoreError
+from trialscrape.errors import ArchiveError, FileError, MissingExtraError, StoreError
 from trialscrape.exports.warc import export_warc
 from trialscrape.page import Page
 from trialscrape.sources import warc as warc_module
@@ -437,10 +437,10 @@ def test_without_warcio_the_way_to_get_it_is_reported(
 ) -> None:
     monkeypatch.setitem(sys.modules, "warcio.warcwriter", None)
     monkeypatch.setitem(sys.modules, "warcio.archiveiterator", None)
-    message = "WARC files need warcio, which is not installed: run `pip install 'trialscrape\\[warc\\]'`"
-    with pytest.raises(MissingWarcioError, match=message):
+    message = "this needs warcio, which is not installed: run `pip install 'trialscrape\\[warc\\]'`"
+    with pytest.raises(MissingExtraError, match=message):
         export_warc(store, tmp_path / "pages.warc.gz")
-    with pytest.raises(MissingWarcioError, match=message):
+    with pytest.raises(MissingExtraError, match=message):
         import_warc(store, tmp_path / "pages.warc.gz")
 
 

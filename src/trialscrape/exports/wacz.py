@@ -62,7 +62,7 @@ def export_wacz(store: Store, path: str | os.PathLike[str], results: Iterable[Pa
         How many pages were written.
 
     Raises:
-        MissingWarcioError: warcio is not installed.
+        MissingExtraError: warcio is not installed.
         FileError: The file cannot be written.
         StoreError: The store cannot be read.
     """

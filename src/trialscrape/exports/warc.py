@@ -36,7 +36,7 @@ def export_warc(store: Store, path: str | os.PathLike[str]) -> int:
         How many pages were written.
 
     Raises:
-        MissingWarcioError: warcio is not installed.
+        MissingExtraError: warcio is not installed.
         FileError: The file cannot be written.
         StoreError: The store cannot be read.
     """

@@ -3,7 +3,6 @@
 This needs warcio, an optional part of the installation; it is imported when a function is called, not before.
 """
 
-import importlib
 import io
 import os
 import re
@@ -22,10 +21,11 @@ from trialscrape.compression import GZIP, WINDOWS, decompress, take
 from trialscrape.errors import (
     ArchiveError,
     IncompleteBody,
-    MissingWarcioError,
+    MissingExtraError,
     NotAStudyPage,
     Unreadable,
 )
+from trialscrape.extras import load_extra
 from trialscrape.page import Page
 from trialscrape.results import Outcome
 from trialscrape.slugs import extract_slug
@@ -99,7 +99,7 @@ def import_warc(store: Store, path: str | os.PathLike[str], *, study_path: str =
     no proof. Of a file that is damaged, what stands before the damage is kept.
 
     Raises:
-        MissingWarcioError: warcio is not installed.
+        MissingExtraError: warcio is not installed.
         ArchiveError: The file cannot be opened.
         StoreError: The store cannot be written.
     """
@@ -140,7 +140,7 @@ def read_warc(
         kinds: The kinds of records.
 
     Raises:
-        MissingWarcioError: warcio is not installed.
+        MissingExtraError: warcio is not installed.
     """
     iterators = load_warcio("archiveiterator")
     record = None
@@ -180,7 +180,7 @@ def read_archive(source: ByteStream, selection: Selection) -> Iterator[Item]:
         for archived in read_warc(source, report, selection, kinds=_PAGE_KINDS):
             empty = False
             yield replace(archived.page, file=archived.url)
-    except MissingWarcioError as error:
+    except MissingExtraError as error:
         raise Unreadable(str(error)) from error
     counts = Counter(report.skipped)
     for reason, name in ((OTHER_SITES, OTHER_SITES), (_REVISIT, REVISITS)):
@@ -197,12 +197,7 @@ def read_archive(source: ByteStream, selection: Selection) -> Iterator[Item]:
 
 def load_warcio(module: str) -> ModuleType:
     """Import a module of warcio."""
-    try:
-        return importlib.import_module(f"warcio.{module}")
-    except ModuleNotFoundError as error:
-        raise MissingWarcioError(
-            "WARC files need warcio, which is not installed: run `pip install 'trialscrape[warc]'`"
-        ) from error
+    return load_extra(f"warcio.{module}", "warc")
 
 
 def _next_record(archive: Iterator[Any]) -> Any:  # noqa: ANN401  # warcio has no types
