@@ -2,8 +2,10 @@
 
 import base64
 import re
+import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,7 +55,8 @@ def test_a_section_is_a_field_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("arguments", [["--format", "markdown", "-o", "studies"], ["-o", "studies.md"]])
 def test_a_format_is_a_file_and_a_row(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, row = example("format")
-    rows = run(f"rows = {{{row}}}", **(vars(formats) | run(code)))["rows"]
+    rows = run(f"rows = {{{row}}}", **vars(formats))["rows"]
+    monkeypatch.setitem(sys.modules, "trialscrape.exports.markdown", SimpleNamespace(**run(code)))
     monkeypatch.setattr(formats, "FORMATS", formats.FORMATS | rows)
     monkeypatch.chdir(tmp_path)
     Path("page.txt").write_text(PAGE, encoding="utf-8")
@@ -65,7 +68,8 @@ def test_a_format_is_a_file_and_a_row(arguments: list[str], tmp_path: Path, monk
 
 def test_a_container_is_a_file_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     code, row = example("container")
-    rows = run(f"rows = ({row})", **(vars(containers) | run(code)))["rows"]
+    rows = run(f"rows = ({row})", **vars(containers))["rows"]
+    monkeypatch.setitem(sys.modules, "trialscrape.sources.data_urls", SimpleNamespace(**run(code)))
     monkeypatch.setattr(containers, "CONTAINERS", (*rows, *containers.CONTAINERS))
     address = b"data:text/plain;charset=utf-8;base64," + base64.b64encode(PAGE.encode())
     expected = trialscrape.parse(PAGE).model_dump(exclude={"source"})

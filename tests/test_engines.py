@@ -13,7 +13,7 @@ import pytest
 
 from support.finishes import die_of_a_page, die_once
 from support.page import PAGE
-from trialscrape import Page, Store, engines
+from trialscrape import Page, Store, cores, engines
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, report
 from trialscrape.results import Outcome
@@ -58,7 +58,7 @@ def test_few_pages_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatc
     def start(jobs: int) -> None:
         raise AssertionError(f"{jobs} processes for few pages")
 
-    monkeypatch.setattr(engines, "_open_pool", start)
+    monkeypatch.setattr(cores, "_open_pool", start)
     assert len(read(folder, None)) == 150
 
 

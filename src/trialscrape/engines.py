@@ -3,16 +3,11 @@
 Pages are read here, or in batches on several cores; the results are the same.
 """
 
-import multiprocessing
 import os
-import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +15,7 @@ from trialscrape.errors import PageError, Rejected
 from trialscrape.page import Page
 from trialscrape.parsing.parser import add_matched_id, parse_page
 from trialscrape.records import TracedTrial, Trial
-from trialscrape.results import Outcome, PageResult, make_failure
+from trialscrape.results import Batch, Outcome, PageResult, make_failure
 from trialscrape.sources.containers import unwrap
 from trialscrape.sources.files import Files, measure_file, read_pages
 from trialscrape.sources.members import ANY_HOST, Selection
@@ -32,10 +27,6 @@ FEW_PAGES = 1_000
 
 _BATCH = 32  # pages
 _BATCH_BYTES = 4 * 1024 * 1024
-_AHEAD = 4  # batches a job: the next one waits while the results of the last ones are written
-
-Batch = list[str | Page | PageResult]
-"""What is read together: the names of files of one page each, pages out of containers, and what failed in one."""
 
 
 def parse(
@@ -141,7 +132,13 @@ def map_pages(  # noqa: PLR0913  each is one of the command's options
         else:
             return
         jobs = _count_cores()
-    yield from map(work, batches) if jobs == 1 else _map_on_cores(work, batches, jobs)
+    if jobs == 1:
+        yield from map(work, batches)
+        return
+    # Not at the top: it takes as long to import as several pages to read.
+    from trialscrape.cores import map_on_cores  # noqa: PLC0415
+
+    yield from map_on_cores(work, batches, jobs)
 
 
 def _count_cores() -> int:
@@ -181,97 +178,6 @@ def _read_batch(batch: Iterable[str | Page | PageResult], *, strict: bool, spans
     for entry in batch:
         for item in read_pages(entry) if isinstance(entry, str) else [entry]:
             yield read_page(item, strict=strict, spans=spans) if isinstance(item, Page) else item
-
-
-def _map_on_cores(work: Callable[[Batch], T], batches: Iterator[Batch], jobs: int) -> Iterator[T]:
-    """Read batches in several processes; one that is killed costs at most the page that it cannot read."""
-    unread: list[Batch] = []
-    while True:
-        unread = yield from _map_until_killed(work, chain(unread, batches), jobs)
-        if not unread:
-            return
-        # The batch at which the results ended need not be the one that a process died of, so it is read alone.
-        yield from _map_alone(work, unread.pop(0))
-
-
-def _map_until_killed(
-    work: Callable[[Batch], T], batches: Iterator[Batch], jobs: int
-) -> Generator[T, None, list[Batch]]:
-    """Read batches until all are read, or a process is killed; return those whose results are lost."""
-    unread: deque[Batch] = deque()
-    results: deque[Future[T]] = deque()
-    with _open_pool(jobs) as pool, suppress(BrokenExecutor):
-        while True:
-            for batch in islice(batches, _AHEAD * jobs - len(unread)):
-                unread.append(batch)
-                results.append(pool.submit(work, batch))
-            if not unread:
-                break
-            result = results.popleft().result()
-            unread.popleft()
-            yield result
-    return list(unread)
-
-
-def _map_alone(work: Callable[[Batch], T], batch: Batch) -> Iterator[T]:
-    """Read a batch with nothing beside it; where its process is killed again, do so page by page."""
-    with _open_pool(1) as pool, suppress(BrokenExecutor):
-        result = pool.submit(work, batch).result()
-        yield result
-        return
-    if len(batch) > 1:
-        for item in batch:
-            yield from _map_alone(work, [item])
-        return
-    (item,) = batch
-    file = item if isinstance(item, str) else item.file or ""
-    yield work([PageResult(file, Outcome.INTERNAL_ERROR, _KILLED)])
-
-
-_KILLED = "the process that read this page was killed; it may need more memory than there is"
-
-
-@contextmanager
-def _open_pool(jobs: int) -> Iterator[Executor]:
-    """Open a pool of processes; leaving it early ends them at once."""
-    before = set(multiprocessing.active_children())
-    # Not a fork of this process, which may have threads; a server forks faster than a new Python starts.
-    context = multiprocessing.get_context(_START_METHOD)
-    context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
-    with _hold_interrupts():
-        pool.submit(int)  # starts all processes
-    try:
-        yield pool
-        pool.shutdown()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        begun = set(multiprocessing.active_children()) - before
-        for process in begun:
-            process.kill()
-        for process in begun:
-            process.join()
-
-
-_START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-
-
-@contextmanager
-def _hold_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait: amid the start of a process it would leave one that nobody knows of, without what it needs."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C goes to all processes of a terminal; the one that started the others ends them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageResult:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum, auto
 
 from trialscrape.errors import PageError
+from trialscrape.page import Page
 from trialscrape.records import Trial
 
 
@@ -56,6 +57,10 @@ class PageResult:
     line: int | None = None
     trial: Trial | None = None
     lines: int = 0
+
+
+Batch = list[str | Page | PageResult]
+"""Pages that are read together: names of files of one page each, pages out of containers, and what failed in one."""
 
 
 def make_failure(file: str, error: PageError) -> PageResult:

@@ -55,7 +55,5 @@ def query(sql: str, *values: object) -> list[Any]:
 
 def write_tables(folder: Path, lines: Iterable[bytes], format_: str) -> list[str]:
     """Write records as tables, and return what the format said of them."""
-    open_tables = FORMATS[format_].open_tables
-    assert open_tables
-    with open_tables(folder) as put:
+    with FORMATS[format_].open_tables(folder) as put:
         return [note for note in map(put, lines) if isinstance(note, str)]

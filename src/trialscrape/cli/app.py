@@ -5,7 +5,7 @@
 """
 
 import sys
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
@@ -64,8 +64,7 @@ def make_app(name: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for known in [name] if name in COMMANDS else COMMANDS:
-        module, _, attribute = COMMANDS[known].partition(".")
-        command = getattr(import_module(f"trialscrape.cli.{module}"), attribute)
+        command = resolve_name(f"{__package__}.{COMMANDS[known]}")
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=known)
         else:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -129,14 +130,19 @@ def require_target(
         select = make_filter(choose_fields(fields), contacts=not no_contacts)
         if tables:
             tables = _check_folder(tables)
-            open_tables = formats.choose_tables(format_).open_tables
-            return Target(tables, tables / "outcomes.jsonl", lambda: open_tables(tables), select)  # type: ignore[misc]  # it has them
+            return Target(
+                tables, tables / "outcomes.jsonl", partial(formats.choose_tables(format_).open_tables, tables), select
+            )
         output = check_output(output)
         chosen = formats.choose_format(output, format_)
     except (UnknownFormat, UnknownField, MissingExtraError) as error:
         usage_error(str(error))
     return Target(
-        output, formats.name_outcomes(output) if output else None, lambda: chosen.open(output), select, chosen.traced
+        output,
+        formats.name_outcomes(output) if output else None,
+        partial(chosen.open, output),
+        select,
+        chosen.traced,
     )
 
 

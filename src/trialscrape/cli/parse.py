@@ -2,9 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,14 +24,11 @@ from trialscrape.cli.options import (
     UrlColumn,
     find_files,
     make_selection,
-    require_format,
     require_target,
 )
 from trialscrape.engines import map_pages
-from trialscrape.exports.files import atomic_write, make_folder
+from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import PageLines, format_pages
-from trialscrape.shards import PageShard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
-from trialscrape.sources.files import Files
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
 Engine = Literal["here", "ray"]
@@ -71,19 +66,20 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     """
     selection = make_selection(host, text_column, url_column)
     if engine == "ray":
-        folder = _require_folder(output)
-        require_format(folder / "shard", format_ or "jsonl")
         if tables or fields or no_contacts:
             usage_error("--tables, --fields and --no-contacts do not work with --engine ray: convert its records")
-        plan = partial(
-            plan_shards,
-            folder=folder.resolve(),
-            format_name=format_ or "jsonl",
-            selection=selection,
+        # Not at the top: who does not use it need not wait for its import.
+        from trialscrape.cli.cluster import parse_on_ray  # noqa: PLC0415
+
+        parse_on_ray(
+            find_files(paths),
+            output,
+            format_ or "jsonl",
+            selection,
             strict=strict,
             spans=spans,
+            address=ray_address,
         )
-        _parse_on_ray(plan, find_files(paths), folder, ray_address)
         return
     if ray_address:
         usage_error("--ray-address needs --engine ray")
@@ -111,37 +107,6 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     if not tally["pages"]:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if tally["failed"] or not tally["pages"]:
-        raise typer.Exit(1)
-
-
-def _require_folder(path: Path | None) -> Path:
-    if path is None or (path.exists() and not path.is_dir()):
-        usage_error(f"--engine ray writes into a folder: expected -o with one, found {path or 'none'}")
-    if not path.parent.is_dir():
-        usage_error(f"cannot make {path}: there is no folder {path.parent}")
-    return path
-
-
-def _parse_on_ray(
-    plan: Callable[[Iterable[str]], Iterable[PageShard]], files: Files, folder: Path, address: str | None
-) -> None:
-    summaries: list[ShardSummary] = []
-    failed = 0
-    with report_errors(f"the same command writes the shards that are missing in {folder}"), progress() as bar:
-        make_folder(folder)
-        shards = plan(bar.track(files, description="pages"))
-        for summary in map_on_ray(read_shard, shards, address=address):
-            if isinstance(summary, ShardSummary):
-                summaries.append(summary)
-                continue
-            shard, message = summary
-            failed += 1
-            echo_error(f"{shard.files[0]} and what follows it ({len(shard.files):,} files): {message}")
-        tally = write_manifest(folder, summaries)
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in tally.most_common())
-    counts = f"{len(summaries):,} shards, {failed:,} failed, {files.skipped:,} skipped files"
-    echo_error(f"{counts}; {tally.total():,} pages: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
-    if failed or tally.total() > tally["ok"]:
         raise typer.Exit(1)
 
 

@@ -6,55 +6,60 @@ A new format is one file beside this one and one row.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 from trialscrape.errors import UnknownFormat
-from trialscrape.exports.csv import open_csv, open_csv_tables
-from trialscrape.exports.fhir import open_fhir
-from trialscrape.exports.json import open_json
-from trialscrape.exports.jsonl import open_jsonl, open_jsonl_gz
-from trialscrape.exports.lines import open_lines
-from trialscrape.exports.parquet import open_parquet, open_parquet_tables
-from trialscrape.exports.registry import open_registry
-from trialscrape.exports.sqlite import open_sqlite
-from trialscrape.exports.xlsx import open_xlsx
 from trialscrape.extras import load_extra
 
 Writer = AbstractContextManager[Callable[[bytes], object]]
 
 
 class Format(NamedTuple):
-    """A format of records.
+    """A format of records. Its module is imported when it is used.
 
     Attributes:
         ending: What the name of such a file ends in.
-        open: Opens a writer on a file, or on stdout for None. The writer takes a record as its line of JSON; the file
-            gets its name when the writer is closed. A text that the writer returns is what the user should know.
+        file_writer: The function that opens a writer on a file, or on stdout for None, as `module.function`. The writer
+            takes a record as its line of JSON; the file gets its name when the writer is closed. A text that the writer
+            returns is what the user should know.
         library: The optional library that it needs, and the extra that installs it.
-        open_tables: Opens a writer on a folder, which gets a file for each table.
+        table_writer: The function that opens a writer on a folder, which gets a file for each table.
         stdout: Whether it can be written to stdout.
         traced: Whether it shows the lines that a record came from, so that `parse` reads them.
     """
 
     ending: str
-    open: Callable[[Path | None], Writer]
+    file_writer: str
     library: tuple[str, str] | None = None
-    open_tables: Callable[[Path], Writer] | None = None
+    table_writer: str | None = None
     stdout: bool = True
     traced: bool = False
 
+    def open(self, path: Path | None) -> Writer:
+        """Open the writer on a file, or on stdout for None."""
+        writer: Writer = resolve_name(f"{__package__}.{self.file_writer}")(path)
+        return writer
+
+    def open_tables(self, folder: Path) -> Writer:
+        """Open the writer on a folder of tables; the format must have one."""
+        writer: Writer = resolve_name(f"{__package__}.{self.table_writer}")(folder)
+        return writer
+
 
 FORMATS = {
-    "jsonl": Format(".jsonl", open_jsonl),
-    "json": Format(".json", open_json),
-    "jsonl.gz": Format(".jsonl.gz", open_jsonl_gz),
-    "csv": Format(".csv", open_csv, open_tables=open_csv_tables),
-    "parquet": Format(".parquet", open_parquet, ("pyarrow", "parquet"), open_parquet_tables),
-    "sqlite": Format(".db", open_sqlite, stdout=False),
-    "xlsx": Format(".xlsx", open_xlsx, ("xlsxwriter", "xlsx"), stdout=False),
-    "lines": Format(".lines.jsonl", open_lines, traced=True),
-    "registry": Format(".registry.json", open_registry),
-    "fhir": Format(".ndjson", open_fhir),
+    "jsonl": Format(".jsonl", "jsonl.open_jsonl"),
+    "json": Format(".json", "json.open_json"),
+    "jsonl.gz": Format(".jsonl.gz", "jsonl.open_jsonl_gz"),
+    "csv": Format(".csv", "csv.open_csv", table_writer="csv.open_csv_tables"),
+    "parquet": Format(
+        ".parquet", "parquet.open_parquet", ("pyarrow", "parquet"), table_writer="parquet.open_parquet_tables"
+    ),
+    "sqlite": Format(".db", "sqlite.open_sqlite", stdout=False),
+    "xlsx": Format(".xlsx", "xlsx.open_xlsx", ("xlsxwriter", "xlsx"), stdout=False),
+    "lines": Format(".lines.jsonl", "lines.open_lines", traced=True),
+    "registry": Format(".registry.json", "registry.open_registry"),
+    "fhir": Format(".ndjson", "fhir.open_fhir"),
 }
 """Every format by its name; the first is the default of stdout."""
 
@@ -79,7 +84,7 @@ def choose_tables(name: str | None) -> Format:
         UnknownFormat: There is no such format of tables.
         MissingExtraError: The format needs a library that is not installed.
     """
-    having = [known for known, row in FORMATS.items() if row.open_tables]
+    having = [known for known, row in FORMATS.items() if row.table_writer]
     if (name or "csv") not in having:
         raise UnknownFormat(f"there are no tables as {name!r}; choose from {', '.join(having)}")
     return _load(FORMATS[name or "csv"])

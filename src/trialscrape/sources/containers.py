@@ -10,8 +10,9 @@ and what holds many members, each of which may be a page or a container again:
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 from trialscrape.compression import BZIP2, GZIP, XZ, ZSTD, Codec, unpack_bytes
@@ -19,11 +20,11 @@ from trialscrape.errors import BodyTooLarge, DamagedBody, IncompleteBody, NotASt
 from trialscrape.page import Page
 from trialscrape.parsing.text import EXPECTED, MAX_BYTES, SAVE_AGAIN
 from trialscrape.results import Outcome, PageResult, make_failure
-from trialscrape.sources.dumps import read_json_lines, read_parquet
 from trialscrape.sources.members import (
     FIRST_BYTES,
     OTHER_SITES,
     SKIPPED,
+    UNPACK,
     ByteStream,
     Failure,
     Item,
@@ -32,13 +33,7 @@ from trialscrape.sources.members import (
     explain_damage,
     unpack_source,
 )
-from trialscrape.sources.mhtml import read_mhtml
 from trialscrape.sources.skipping import OWN_OUTPUT, is_own_output, may_be_own_output
-from trialscrape.sources.stores import read_store
-from trialscrape.sources.tars import read_tar
-from trialscrape.sources.warc import read_archive
-from trialscrape.sources.webarchive import read_webarchive
-from trialscrape.sources.zips import UNPACK, read_zip
 
 MAX_NESTING = 3
 """Containers with members inside each other, as a page in a WARC file in a WACZ in a tar archive."""
@@ -51,21 +46,34 @@ MAX_MEMBERS = 1_000_000
 class Container(NamedTuple):
     """A kind of file that is not a page as such. Without a reader, such a file is refused.
 
+    The module of a reader is imported when there is such a file.
+
     Attributes:
         first: Its first bytes.
         name: Its name in a message.
         advice: What to do with one that cannot be read here.
-        page: Reads the one page in its bytes.
-        members: Reads what a source holds, one after the other; page errors that it raises are those of the whole.
+        page: The function that reads the one page in its bytes, as `module.function`.
+        members: The function that reads what a source holds, one after the other, likewise; page errors that it raises
+            are those of the whole.
         codec: What it is compressed with.
     """
 
     first: re.Pattern[bytes]
     name: str
     advice: str
-    page: Callable[[bytes], Page] | None
-    members: Callable[[ByteStream, Selection], Iterator[Item]] | None
+    page: str | None
+    members: str | None
     codec: Codec | None
+
+    def read_page(self, data: bytes) -> Page:
+        """Read the one page in its bytes."""
+        page: Page = resolve_name(f"{__package__}.{self.page}")(data)
+        return page
+
+    def read_members(self, source: ByteStream, selection: Selection) -> Iterator[Item]:
+        """Read what a source holds, one after the other."""
+        members: Iterator[Item] = resolve_name(f"{__package__}.{self.members}")(source, selection)
+        return members
 
 
 def _row(  # noqa: PLR0913  a row has as many columns as the table
@@ -73,8 +81,8 @@ def _row(  # noqa: PLR0913  a row has as many columns as the table
     name: str,
     advice: str = "",
     *,
-    page: Callable[[bytes], Page] | None = None,
-    members: Callable[[ByteStream, Selection], Iterator[Item]] | None = None,
+    page: str | None = None,
+    members: str | None = None,
     codec: Codec | None = None,
 ) -> Container:
     return Container(re.compile(first, re.IGNORECASE | re.DOTALL), name, advice, page, members, codec)
@@ -91,22 +99,22 @@ CONTAINERS = (
     _row(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 file", codec=BZIP2),
     _row(rb"\xfd7zXZ\x00", "an xz file", codec=XZ),
     _row(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", "a Zstandard file", codec=ZSTD),
-    _row(rb"SQLite format 3\x00.{52}TrlS", "a store", _NAME_IT, members=read_store),
-    _row(rb"bplist00", "a webarchive", page=read_webarchive),
-    _row(_MAIL, "an MHTML file", page=read_mhtml),
+    _row(rb"SQLite format 3\x00.{52}TrlS", "a store", _NAME_IT, members="stores.read_store"),
+    _row(rb"bplist00", "a webarchive", page="webarchive.read_webarchive"),
+    _row(_MAIL, "an MHTML file", page="mhtml.read_mhtml"),
     _row(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
     _row(
         OWN_OUTPUT, "records or outcomes of trialscrape", "they are records already; give the pages they were read from"
     ),
     _row(_HAR, "a HAR file of a browser", SAVE_AGAIN),
-    _row(_JSON, "JSON", SAVE_AGAIN, members=read_json_lines),
-    _row(rb"WARC/[0-9]\.", "a WARC archive", _NAME_IT, members=read_archive),
+    _row(_JSON, "JSON", SAVE_AGAIN, members="dumps.read_json_lines"),
+    _row(rb"WARC/[0-9]\.", "a WARC archive", _NAME_IT, members="warc.read_archive"),
     _row(_ZIP + rb".{26}\[Content_Types\]", "an Office document", "save its text as a text file"),
-    _row(rb"PK(?:\x03\x04|\x05\x06\x00\x00)", "a ZIP archive", _NAME_IT, members=read_zip),
-    _row(rb".{257}ustar", "a tar archive", _NAME_IT, members=read_tar),
+    _row(rb"PK(?:\x03\x04|\x05\x06\x00\x00)", "a ZIP archive", _NAME_IT, members="zips.read_zip"),
+    _row(rb".{257}ustar", "a tar archive", _NAME_IT, members="tars.read_tar"),
     _row(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     _row(rb"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    _row(rb"PAR1[\x00-\x1f]", "a Parquet table", _NAME_IT, members=read_parquet),
+    _row(rb"PAR1[\x00-\x1f]", "a Parquet table", _NAME_IT, members="dumps.read_parquet"),
     _row(rb"SQLite format 3\x00", "an SQLite database that is no store", "write each page in it to a file"),
     _row(rb"%PDF-", "a PDF document", SAVE_AGAIN),
     _row(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", "save its text as a text file"),
@@ -167,7 +175,7 @@ def _read_source(source: ByteStream, file: str, selection: Selection, depth: int
     for codec in codecs:
         source = unpack_source(source, codec)
     others, empty = selection.left_out[OTHER_SITES], True
-    for count, item in enumerate(container.members(source, selection), 1):
+    for count, item in enumerate(container.read_members(source, selection), 1):
         if count > MAX_MEMBERS and isinstance(item, Member):
             raise TooLarge(f"expected at most {MAX_MEMBERS:,} files in {container.name}, found more; {UNPACK}")
         for result in _read_item(item, file, selection, depth):
@@ -209,7 +217,7 @@ def unwrap(page: Page, *, limit: int = MAX_BYTES) -> Page:
         raise TooLarge(f"expected at most {limit:,} bytes{' after decompression' if layers else ''}, found more")
     if not layers and container is None:
         return page
-    inner = container.page(data) if container and container.page else Page(data)
+    inner = container.read_page(data) if container and container.page else Page(data)
     return replace(
         page,
         body=inner.body,

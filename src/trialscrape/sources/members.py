@@ -22,6 +22,7 @@ ANY_HOST = "*"
 OTHER_SITES = "of other sites"
 REVISITS = "revisits"
 SKIPPED = "skipped"
+UNPACK = "unpack it and give the files in it"
 
 
 class ByteStream:

@@ -14,13 +14,12 @@ from typing import BinaryIO
 from trialscrape.compression import BZIP2, FREE_BYTES, MAX_RATIO, PIECE, ZSTD, unpack
 from trialscrape.errors import BodyTooLarge, DamagedBody, NotAStudyPage, TooLarge, Unreadable
 from trialscrape.parsing.text import EXPECTED
-from trialscrape.sources.members import MAX_IN_MEMORY, SKIPPED, ByteStream, Item, Member, Selection
+from trialscrape.sources.members import MAX_IN_MEMORY, SKIPPED, UNPACK, ByteStream, Item, Member, Selection
 from trialscrape.sources.skipping import is_skipped_member
 
 MAX_DIRECTORY = 32 * 1024 * 1024
 """Bytes of the list of members, all of which is in memory: 300,000 members with names of 60 characters."""
 
-UNPACK = "unpack it and give the files in it"
 MAX_FOUND = 300_000
 """Members that are looked for where the list is missing."""
 _SMALL_PIECE = 4096
