@@ -116,7 +116,7 @@ def test_a_name_like_a_label_is_a_rival() -> None:
 @pytest.mark.parametrize(
     ("text", "groups", "decided"),
     [
-        (ONE, 1, "lines"),
+        (ONE, 1, "count"),  # as many types as arms
         (ONE, 3, "lines"),  # the number is wrong, and the lines leave no doubt
         (f"x/No Intervention group/Description:/p/{ONE}", 2, "count"),  # or one arm, described in three lines
         (f"x/Experimental group/Description:/p/q/Other group/r/Other group/{ONE}", 3, "choice"),
@@ -355,7 +355,7 @@ def test_a_description_that_goes_on_below_a_blank_line_is_a_choice() -> None:
     assert shape(reading) == [("x", E, "p\n\nq", ["A"])]
     assert reading.decided == "choice"
     assert shape(read("x/Description://p/Treatment:/Drug: A", 1)) == [("x", None, "p", ["A"])]
-    assert read(f"{ONE}//{ONE}", 2).decided == "lines"
+    assert read(f"{ONE}//{ONE}", 2).decided == "count"
     reading = read("x/Description:/p//q", 1, observational=True)
     assert shape(reading) == [("x", None, "p\n\nq", [])]
     assert reading.decided == "choice"
@@ -394,7 +394,7 @@ def test_lines_beyond_the_limit_are_left() -> None:
     arm = ["x", "Experimental group"]
     count = arms.MAX_LINES // 2
     whole = read_lines(arm * count, count)
-    assert (len(whole.arms), whole.used, whole.decided) == (count, arms.MAX_LINES, "lines")
+    assert (len(whole.arms), whole.used, whole.decided) == (count, arms.MAX_LINES, "count")
     more = read_lines(arm * (count + 1), count + 1)
     assert (len(more.arms), more.used) == (count, arms.MAX_LINES)
     names = ["x"] * arms.MAX_LINES

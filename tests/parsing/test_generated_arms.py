@@ -55,6 +55,20 @@ def test_no_block_is_read_wrongly_without_a_warning(seed: int) -> None:
         assert wrong <= 0.08 * (right + doubtful + wrong), (kind, right, doubtful, wrong)
 
 
+def test_counting_the_types_gives_what_the_search_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = blocks(7, 4_000)
+    quick = [read(block) for block in some]
+    monkeypatch.setattr(arms, "_assign_by_types", lambda *_: "")
+    searched = [read(block) for block in some]
+    assert [hide_reason(reading) for reading in quick] == [hide_reason(reading) for reading in searched]
+    assert sum(one.decided != other.decided for one, other in zip(quick, searched, strict=True)) > 400
+
+
+def hide_reason(reading: arms.ParsedArms) -> arms.ParsedArms:
+    """Leave out which of the two reasons makes a reading certain."""
+    return reading._replace(decided="count" if reading.decided == "lines" else reading.decided)
+
+
 def test_a_reading_without_a_warning_is_the_only_one() -> None:
     singled_out = Counter[str]()
     for block in blocks(99, 3_000):

@@ -11,6 +11,8 @@ It works in three steps, each on one letter a line:
    looks may play it. `_count_ways` finds the parts that each line may play, and how many arms there may be so far.
 3. The grammars are tried from the strictest to the loosest. The first that reads the whole block into the right number
    of arms wins. Its reading is certain only where the loosest grammar of the same style finds no other one.
+
+Most blocks need no search: where there are as many type lines as arms, each arm has one of them, below its name.
 """
 
 import re
@@ -24,6 +26,9 @@ from trialscrape.vocabulary import ARM_TYPE
 
 MAX_LINES = 5_000
 """Lines of the block beyond this are not read, which bounds the time and memory that a page can cost."""
+
+# The looks of an arm with a type, up to the next one or the end: its description, and its treatments.
+_TYPED_ARM = re.compile(r"[xypq]g(D[xypq][xyp]*?)?(Tx+?)?(?=[xypq]g|\Z)")
 
 _LABELS = ("Description:", "Treatment:")
 # What a line looks like, a letter a line: D and T the labels, g a known type line, h another that ends in " group", x
@@ -163,21 +168,38 @@ def parse_arms(
         [known.get(line) or _classify(line, blank_above=not lines[max(index - 1, 0)]) for index, line in rows]
     )
     allowed = _allow_counts(groups, complete=complete)
-    tiers = (_OBSERVATIONAL if observational else _INTERVENTIONAL, _ANY_STUDY)
-    parse = _choose_parse(looks, tiers, allowed, complete=complete)
-    parts = _assign_parts(parse)
+    decided: Literal["lines", "count", "choice"] = "count"
+    parts = "" if observational or not complete else _assign_by_types(looks, groups)
+    if not parts:
+        tiers = (_OBSERVATIONAL if observational else _INTERVENTIONAL, _ANY_STUDY)
+        parse = _choose_parse(looks, tiers, allowed, complete=complete)
+        parts = _assign_parts(parse)
+        decided = _decide(looks, parse, allowed, complete=complete)
     names = [row for row, part in enumerate(parts) if part == "N"]
     played = [(index, part, look) for (index, _), part, look in zip(rows, parts, looks, strict=False)]
     return ParsedArms(
         arms=tuple(
-            [_build_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, parse.stop])]
+            [_build_arm(lines, rows[first:stop], parts[first:stop]) for first, stop in pairwise([*names, len(parts)])]
         ),
         used=played[-1][0] + 1 if played else 0,
         left=tuple([played[row][0] for row in _find_hollow_labels(parts + ("" if complete else "?"))]),
-        decided=_decide(looks, parse, allowed, complete=complete),
+        decided=decided,
         unlisted=tuple([index for index, part, look in played if part == "I" and look == "y"]),
         unknown_types=tuple([index for index, part, look in played if part == "G" and look == "h"]),
     )
+
+
+def _assign_by_types(looks: str, groups: int | None) -> str:
+    """Return the part of each line where there are as many type lines as arms, so that no other reading has as many."""
+    if looks.count("g") != groups or "h" in looks:
+        return ""
+    parts = ""
+    for arm in _TYPED_ARM.finditer(looks):
+        if arm.start() != len(parts):
+            return ""
+        described, treated = (arm.end(number) - arm.start(number) for number in (1, 2))
+        parts += "NG" + "DF".ljust(described, "P") * bool(described) + "T".ljust(treated, "I") * bool(treated)
+    return parts if len(parts) == len(looks) else ""
 
 
 def _find_hollow_labels(parts: str) -> list[int]:
