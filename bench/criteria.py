@@ -139,19 +139,20 @@ def typical_text(marker: str = "* ") -> str:
     return "\n\n".join(f"{heading}\n\n{side}" for heading, side in items.items())
 
 
-def compare(texts: int = TEXTS) -> None:
-    """Print a table of this package and the others on the same texts."""
+def compare(texts: int = TEXTS) -> Iterator[str]:
+    """Give a table of this package and the others on the same texts, line by line."""
     built = [build(seed) for seed in range(texts)]
-    print(f"| reader of {texts:,} texts | exactly right | words lost | words on a wrong side | texts a second |")
-    print("|---|---|---|---|---|")
+    yield f"| reader of {texts:,} texts | exactly right | words lost | words on a wrong side | texts a second |"
+    yield "|---|---|---|---|---|"
     for name, read in {"trialscrape": read_here, **find_peers()}.items():
         if read is None:
-            print(f"| {name} | not installed | | | |")
+            yield f"| {name} | not installed | | | |"
             continue
         result = score(read, built)
         shares = " | ".join(f"{100 * share:.2f} %" for share in (result.exact, result.lost, result.wrong))
-        print(f"| {name} | {shares} | {result.rate:,.0f} |", flush=True)
+        yield f"| {name} | {shares} | {result.rate:,.0f} |"
 
 
 if __name__ == "__main__":
-    compare()
+    for row in compare():
+        print(row, flush=True)
