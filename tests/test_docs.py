@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import trialscrape
 from trialscrape import errors
 from trialscrape.records import SEVERITIES, Trial
 from trialscrape.results import Outcome
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 README_REPLICA = "http://127.0.0.1:8799"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r'^```\w+ title="([\w.-]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -35,16 +37,24 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def write_files(page: str, folder: Path) -> None:
+    """Write the files that a page shows: the blocks with a title."""
+    text = next(one.read_text() for one in PAGES if one.name == page)
+    for name, content in FILE.findall(text):
+        (folder / name).write_text(content)
+
+
 @pytest.fixture
-def replica() -> Iterator[str]:
-    """The replica that the README names, at a port that is free."""
-    with Replica(ROOT / "fixtures/site") as running:
+def replica(copy: Path) -> Iterator[str]:
+    """The replica that the README names, at a port that is free; a session may edit its pages."""
+    with Replica(copy / "fixtures/site") as running:
         yield running.url
 
 
 @pytest.mark.parametrize(("page", "session"), blocks("console"))
 def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path, replica: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    write_files(page, copy)
     for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
         done = subprocess.run(  # noqa: S602  the commands are those of our own documents
             command.replace(README_REPLICA, replica),
@@ -93,6 +103,12 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
 def test_the_readme_lists_every_field() -> None:
     table = (ROOT / "README.md").read_text().split("## What you get")[1].split("\n## ")[0]
     assert set(Trial.model_fields) <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    listed = re.findall(r"^(?:::: |`)trialscrape\.(\w+)", page, re.MULTILINE)
+    assert sorted(listed) == sorted(trialscrape.__all__)
 
 
 def test_every_setting_is_in_the_docs_with_its_default() -> None:
