@@ -5,17 +5,19 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import trialscrape
 from trialscrape import errors
 from trialscrape.records import SEVERITIES, Trial
 from trialscrape.results import Outcome
 from trialscrape.settings import Settings
-from trialscrape.testing.replica import Replica
+from trialscrape.testing.replica import Replica, Site, Study
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,10 +107,38 @@ def test_the_readme_lists_every_field() -> None:
     assert set(Trial.model_fields) <= set(re.findall(r"`(\w+)`", table))
 
 
+def test_the_citation_has_the_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["title"], citation["version"]) == ("trialscrape", trialscrape.__version__)
+    about = (ROOT / "docs/about-the-data.md").read_text()
+    assert re.findall(r"trialscrape ([0-9.]+[0-9])", about) == [trialscrape.__version__]
+
+
 def test_every_public_name_is_in_the_reference() -> None:
     page = (ROOT / "docs/api.md").read_text()
     listed = re.findall(r"^(?:::: |`)trialscrape\.(\w+)", page, re.MULTILINE)
     assert sorted(listed) == sorted(trialscrape.__all__)
+
+
+def test_a_thousand_ids_take_as_many_requests_as_the_answer_says(tmp_path: Path) -> None:
+    page = (ROOT / "fixtures/pages/two-arms-loose-criteria.txt").read_bytes()
+    ids = [f"NCT99{number:06}" for number in range(100_001, 101_001)]
+    studies = (
+        Study(
+            nct_id=nct_id,
+            slug=f"{'longer' if nct_id in ids[:30] else 'brief'}-title-of-{nct_id.lower()}",
+            page=page.replace(b"NCT99000001", nct_id.encode()),
+            brief_title=f"Brief Title of {nct_id}",
+            official_title=f"Longer Title of {nct_id}",
+        )
+        for nct_id in ids
+    )
+    with Replica(Site(studies=tuple(studies))) as replica:
+        settings = Settings(site=replica.url, registry=replica.url, rate=100_000)
+        results = list(trialscrape.scrape(ids, store=tmp_path / "store.db", settings=settings))
+        paths = Counter(request.path.split("/")[1] for request in replica.requests)
+    assert {result.outcome for result in results} == {Outcome.NEW}
+    assert paths == {"robots.txt": 1, "api": 2, "study": 1_000 + 30}
 
 
 def test_every_setting_is_in_the_docs_with_its_default() -> None:
