@@ -81,6 +81,21 @@ def test_an_example_runs(page: str, code: str, copy: Path) -> None:
     assert done.stdout
 
 
+def test_the_example_of_the_readme_survives_a_failed_page(copy: Path) -> None:
+    code = next(code for page, code in blocks("python") if page == "README.md")
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=True)
+    first, *_, last = done.stdout.splitlines()
+    assert first == "Rattling heard on at least three nights of the last seven []"
+    assert last.startswith("README.md not_a_study_page expected a study page")
+
+
+def test_the_example_of_the_readme_has_the_right_types(tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(next(code for page, code in blocks("python") if page == "README.md"))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(tmp_path / "example.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n")
+
+
 def test_the_documents_have_examples() -> None:
     assert len(blocks("console")) >= 3
     assert blocks("python")
