@@ -76,8 +76,11 @@ release: .venv-release/tools
 		.venv-release/$$each/bin/trialscrape parse fixtures/pages/saved.html -o output/release/$$each.jsonl || exit 1; done
 	.venv-release/extras/bin/trialscrape parse fixtures/pages/saved.html -o output/release/trials.parquet
 	.venv-release/extras/bin/trialscrape parse fixtures/pages/saved.html -o output/release/trials.xlsx
+	@# It says where on this machine the wheel lay.
+	rm .venv-release/plain/lib/python*/site-packages/trialscrape-*.dist-info/direct_url.json
 	$(TOOLS)/cyclonedx-py environment .venv-release/plain/bin/python --mc-type library --short-PURLs --output-reproducible \
 		-o dist/$$(basename dist/*.tar.gz .tar.gz).cdx.json
+	! grep -E 'file://|$(CURDIR)' dist/*.cdx.json
 
 bench: .venv-bench/all
 	.venv-bench/bin/python -m bench
