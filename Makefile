@@ -1,8 +1,9 @@
 # Everything a newcomer needs: `make demo` and `make test`. Both set up `.venv` first.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+TOOLS := .venv-release/tools/bin
 
-.PHONY: demo check test lowest fuzz accuracy docs bench clean
+.PHONY: demo check test lowest fuzz accuracy docs notebook bench release clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -51,11 +52,41 @@ accuracy: .venv/dev
 docs: .venv/dev
 	$(BIN)/zensical build --clean --strict
 
+# The outputs of the notebook of the docs; tests/test_notebook.py compares them.
+notebook: .venv/dev
+	cd docs && ../$(BIN)/python -c "import nbclient, nbformat; \
+	notebook = nbclient.NotebookClient(nbformat.read('notebook.ipynb', 4), record_timing=False).execute(); \
+	nbformat.write(notebook, 'notebook.ipynb')"
+
+# What is published, in dist: source and wheel, checked and tried in fresh environments, and the list of what the wheel needs (SBOM).
+EXTRAS ?= pandas,parquet,polars,ray,warc,xlsx
+release: .venv-release/tools
+	rm -rf dist .venv-release/plain .venv-release/extras output/release
+	$(TOOLS)/python -m build
+	$(TOOLS)/twine check --strict dist/*
+	tar -tzf dist/*.tar.gz | grep -c -E '^[^/]+/(docs|tests|fixtures)/'
+	! tar -tzf dist/*.tar.gz | grep -E '_cache|\.pyc$$|\.ipynb_checkpoints|/output/.*[^/]$$' | grep -v '/output/.gitkeep'
+	$(PYTHON) -m venv --without-pip .venv-release/plain
+	$(PYTHON) -m venv --without-pip .venv-release/extras
+	$(TOOLS)/python -m pip --python .venv-release/plain/bin/python install --quiet dist/*.whl
+	$(TOOLS)/python -m pip --python .venv-release/extras/bin/python install --quiet "$$(ls dist/*.whl)[$(EXTRAS)]"
+	mkdir -p output/release
+	for each in plain extras; do \
+		.venv-release/$$each/bin/trialscrape --version && \
+		.venv-release/$$each/bin/trialscrape parse fixtures/pages/saved.html -o output/release/$$each.jsonl || exit 1; done
+	.venv-release/extras/bin/trialscrape parse fixtures/pages/saved.html -o output/release/trials.parquet
+	.venv-release/extras/bin/trialscrape parse fixtures/pages/saved.html -o output/release/trials.xlsx
+	@# It says where on this machine the wheel lay.
+	rm .venv-release/plain/lib/python*/site-packages/trialscrape-*.dist-info/direct_url.json
+	$(TOOLS)/cyclonedx-py environment .venv-release/plain/bin/python --mc-type library --short-PURLs --output-reproducible \
+		-o dist/$$(basename dist/*.tar.gz .tar.gz).cdx.json
+	! grep -E 'file://|$(CURDIR)' dist/*.cdx.json
+
 bench: .venv-bench/all
 	.venv-bench/bin/python -m bench
 
 clean:
-	rm -rf .venv .venv-lowest .venv-bench output/demo
+	rm -rf .venv .venv-lowest .venv-bench .venv-release dist output/demo output/release
 
 .venv/pip:
 	$(PYTHON) -m venv .venv
@@ -75,4 +106,10 @@ clean:
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	.venv-bench/bin/python -m pip install --quiet --editable . --group bench
+	@touch $@
+
+.venv-release/tools: pyproject.toml
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$@/bin/python -m pip install --quiet --group release
 	@touch $@

@@ -48,6 +48,7 @@ FAST = {
         "quality/test_report",
         "store/test_slug_index",
         "test_addresses",
+        "test_record_page",
         "test_settings",
         "test_vocabulary",
     ),

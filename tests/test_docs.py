@@ -5,21 +5,25 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+import trialscrape
 from trialscrape import errors
 from trialscrape.records import SEVERITIES, Trial
 from trialscrape.results import Outcome
 from trialscrape.settings import Settings
-from trialscrape.testing.replica import Replica
+from trialscrape.testing.replica import Replica, Site, Study
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 README_REPLICA = "http://127.0.0.1:8799"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r'^```\w+ title="([\w.-]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -35,16 +39,24 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def write_files(page: str, folder: Path) -> None:
+    """Write the files that a page shows: the blocks with a title."""
+    text = next(one.read_text() for one in PAGES if one.name == page)
+    for name, content in FILE.findall(text):
+        (folder / name).write_text(content)
+
+
 @pytest.fixture
-def replica() -> Iterator[str]:
-    """The replica that the README names, at a port that is free."""
-    with Replica(ROOT / "fixtures/site") as running:
+def replica(copy: Path) -> Iterator[str]:
+    """The replica that the README names, at a port that is free; a session may edit its pages."""
+    with Replica(copy / "fixtures/site") as running:
         yield running.url
 
 
 @pytest.mark.parametrize(("page", "session"), blocks("console"))
 def test_a_session_prints_what_is_shown(page: str, session: str, copy: Path, replica: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    write_files(page, copy)
     for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
         done = subprocess.run(  # noqa: S602  the commands are those of our own documents
             command.replace(README_REPLICA, replica),
@@ -67,6 +79,21 @@ def test_an_example_runs(page: str, code: str, copy: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), page
     assert done.stdout
+
+
+def test_the_example_of_the_readme_survives_a_failed_page(copy: Path) -> None:
+    code = next(code for page, code in blocks("python") if page == "README.md")
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=True)
+    first, *_, last = done.stdout.splitlines()
+    assert first == "Rattling heard on at least three nights of the last seven []"
+    assert last.startswith("README.md not_a_study_page expected a study page")
+
+
+def test_the_example_of_the_readme_has_the_right_types(tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(next(code for page, code in blocks("python") if page == "README.md"))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(tmp_path / "example.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n")
 
 
 def test_the_documents_have_examples() -> None:
@@ -93,6 +120,40 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
 def test_the_readme_lists_every_field() -> None:
     table = (ROOT / "README.md").read_text().split("## What you get")[1].split("\n## ")[0]
     assert set(Trial.model_fields) <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_the_citation_has_the_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["title"], citation["version"]) == ("trialscrape", trialscrape.__version__)
+    about = (ROOT / "docs/about-the-data.md").read_text()
+    assert re.findall(r"trialscrape ([0-9.]+[0-9])", about) == [trialscrape.__version__]
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    listed = re.findall(r"^(?:::: |`)trialscrape\.(\w+)", page, re.MULTILINE)
+    assert sorted(listed) == sorted(trialscrape.__all__)
+
+
+def test_a_thousand_ids_take_as_many_requests_as_the_answer_says(tmp_path: Path) -> None:
+    page = (ROOT / "fixtures/pages/two-arms-loose-criteria.txt").read_bytes()
+    ids = [f"NCT99{number:06}" for number in range(100_001, 101_001)]
+    studies = (
+        Study(
+            nct_id=nct_id,
+            slug=f"{'longer' if nct_id in ids[:30] else 'brief'}-title-of-{nct_id.lower()}",
+            page=page.replace(b"NCT99000001", nct_id.encode()),
+            brief_title=f"Brief Title of {nct_id}",
+            official_title=f"Longer Title of {nct_id}",
+        )
+        for nct_id in ids
+    )
+    with Replica(Site(studies=tuple(studies))) as replica:
+        settings = Settings(site=replica.url, registry=replica.url, rate=100_000)
+        results = list(trialscrape.scrape(ids, store=tmp_path / "store.db", settings=settings))
+        paths = Counter(request.path.split("/")[1] for request in replica.requests)
+    assert {result.outcome for result in results} == {Outcome.NEW}
+    assert paths == {"robots.txt": 1, "api": 2, "study": 1_000 + 30}
 
 
 def test_every_setting_is_in_the_docs_with_its_default() -> None:
