@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.records import LANTERN, all_lines, changed, line_of, query, write, write_tables
+from support.records import LANTERN, ROOT, all_lines, changed, line_of, query, write, write_tables
 from trialscrape.exports.csv import guard_cell, restore_cell
 from trialscrape.exports.tables import TABLES, TRIAL_COLUMNS
 from trialscrape.records import Trial
@@ -125,6 +127,27 @@ def test_a_formula_in_a_record_is_harmless_in_the_file(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", [changed(title='=HYPERLINK("http://example.org")', conditions=["@x", "=y"])], "csv")
     (row,) = rows(tmp_path / "a.csv")
     assert (row["title"], row["conditions"]) == ('\'=HYPERLINK("http://example.org")', "'@x; =y")
+
+
+# What is printed in any cell, and the characters that a spreadsheet, a CSV reader or a lazy writer may trip over.
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n\x00\x1f\x7f＝＋－＠\",; aé🫖"), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3))
+def test_the_rule_in_the_docs_gives_every_cell_back(pairs: list[tuple[str, str]]) -> None:
+    docs = (ROOT / "docs/exports.md").read_text(encoding="utf-8")
+    rule = re.search(r"^`(\^.+)`\.", docs, re.MULTILINE)
+    assert rule
+    guarded = re.compile(rule[1])
+    with TemporaryDirectory() as folder:
+        lines = [changed(title=title, conditions=[condition]) for title, condition in pairs]
+        write(Path(folder, "a.csv"), lines, "csv")
+        write_tables(Path(folder, "t"), lines, "csv")
+        trials, conditions = rows(Path(folder, "a.csv")), rows(Path(folder, "t/conditions.csv"))
+    cells = [(row["title"], row["conditions"]) for row in trials]
+    assert [row["condition"] for row in conditions] == [condition for _, condition in cells]
+    assert not any(re.match(r"[=+\-@\x00-\x1f\x7f＝＋－＠]", cell) for pair in cells for cell in pair)
+    assert [tuple(cell[1:] if guarded.match(cell) else cell for cell in pair) for pair in cells] == pairs
 
 
 # Other programs

@@ -95,6 +95,22 @@ def test_a_long_text_is_cut_and_reported(tmp_path: Path) -> None:
     assert len(pd.read_excel(tmp_path / "a.xlsx")["brief_summary"].iloc[1]) == 32_767
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x" * 32_767, 32_767),
+        ("🫖" * 16_383, 16_383),
+        ("🫖" * 16_384, 16_383),  # each is two of Excel's characters, and none is cut in half
+        ("x" + "🫖" * 16_383, 16_384),
+    ],
+)
+def test_the_length_of_a_cell_is_counted_as_excel_counts(text: str, kept: int, tmp_path: Path) -> None:
+    notes = write(tmp_path / "a.xlsx", [changed(title=text)], "xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["trials"]
+    assert sheet["B2"].value == text[:kept]
+    assert len(notes) == (kept < len(text))
+
+
 def test_more_records_than_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xlsx, "MOST_ROWS", 3)
     write(tmp_path / "a.xlsx", [line_of()] * 2, "xlsx")

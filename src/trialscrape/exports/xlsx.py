@@ -17,7 +17,7 @@ from trialscrape.extras import load_extra
 from trialscrape.sources.outputs import OUTPUT_MARK
 
 MOST_CHARACTERS = 32_767
-"""What a cell may hold, by Excel; a longer text is cut, and the writer says so."""
+"""What a cell may hold, by Excel, which counts units of UTF-16; a longer text is cut, and the writer says so."""
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet, by Excel, the header included."""
@@ -101,8 +101,15 @@ def _copy(book: Path, stream: BinaryIO) -> None:
 def _put_cell(sheet: Any, row: int, column: int, cell: Cell) -> bool:  # noqa: ANN401  XlsxWriter's types are its own
     """Write a cell, and return whether it was cut."""
     if isinstance(cell, str):
-        sheet.write_string(row, column, cell[:MOST_CHARACTERS])
-        return len(cell) > MOST_CHARACTERS
+        text = _cut_text(cell)
+        sheet.write_string(row, column, text)
+        return text != cell
     if cell is not None:
         sheet.write(row, column, cell)
     return False
+
+
+def _cut_text(text: str) -> str:
+    if 2 * len(text) <= MOST_CHARACTERS:  # whatever its characters are
+        return text
+    return text.encode("utf-16-le")[: 2 * MOST_CHARACTERS].decode("utf-16-le", "ignore")
