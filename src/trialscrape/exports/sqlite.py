@@ -159,7 +159,7 @@ def make_metadata(name: str) -> Record:
     # Those without an NCT id come last: their long keys would make the first page wide.
     tables["trials"] |= {"sort_desc": "nct_id", "size": 20, "label_column": "title"}
     database = {"title": "Clinical trials", "source": "trialscrape", "queries": queries, "tables": tables}
-    return {"title": "Clinical trials", "databases": {name: database}}
+    return {"databases": {name: database}, "title": "Clinical trials"}  # it begins as `sources.outputs` knows it
 
 
 def _refuse_others(path: Path) -> None:
