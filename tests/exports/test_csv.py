@@ -167,6 +167,18 @@ def test_pandas_polars_and_duckdb_read_what_was_written(tmp_path: Path) -> None:
     assert query(sums, path) == [(count, len(big), expected)]
 
 
+def test_a_path_stays_what_it_is_where_it_is_read_as_text(tmp_path: Path) -> None:
+    def make(text: str, *children: object) -> dict[str, object]:
+        return {"kind": "criterion", "text": text, "marker": "1.", "children": list(children)}
+
+    eligibility = {"combined": False, "exclusion": [], "unassigned": []}
+    inclusion = [make("one of", *(make(f"item {number}") for number in range(1, 11)))]
+    write_tables(tmp_path / "t", [changed(eligibility={**eligibility, "inclusion": inclusion})], "csv")
+    assert pd.read_csv(tmp_path / "t/criteria.csv")["path"].iloc[-1] == 1.1  # as the docs say
+    frame = pd.read_csv(tmp_path / "t/criteria.csv", dtype=str)
+    assert (frame["path"].iloc[-1], frame["marker"].iloc[-1]) == ("1.10", "1.")
+
+
 def test_tables_join_by_their_keys(tmp_path: Path) -> None:
     notes = write_tables(tmp_path / "t", all_lines(), "csv")
     frames: dict[str, Any] = {table.name: pd.read_csv(tmp_path / f"t/{table.name}.csv") for table in TABLES}

@@ -82,6 +82,7 @@ def test_a_sheet_has_the_columns_of_the_csv(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["trials"]
     header, first, second = sheet.iter_rows(values_only=True)
     assert list(header) == [column.name for column in TRIAL_COLUMNS]
+    assert sheet.auto_filter.ref == f"A1:{sheet.cell(3, len(header)).coordinate}"
     row = dict(zip(header, first, strict=True))
     assert (row["enrollment_count"], row["ages_maximum_years"], row["healthy_volunteers"]) == (120, 65, False)
     assert second[1] == "=1+1"

@@ -22,6 +22,9 @@ MOST_CHARACTERS = 32_767
 MOST_ROWS = 1_048_576
 """Rows of a sheet, by Excel, the header included."""
 
+_NARROWEST = 16
+"""Characters that a column shows at least: an NCT id and room around it."""
+
 _OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
@@ -47,13 +50,15 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
         book = library.Workbook(str(made), {**_OPTIONS, "tmpdir": folder})
         sheet = book.add_worksheet("trials")
         sheet.freeze_panes(1, 0)
+        bold = book.add_format({"bold": True})
         kept: list[int] = []
         row = 0
 
         def write_header(columns: list[int]) -> None:
             kept.extend(columns)
-            for place, index in enumerate(kept):
-                sheet.write_string(0, place, TRIAL_COLUMNS[index].name)
+            for place, name in enumerate(TRIAL_COLUMNS[index].name for index in kept):
+                sheet.set_column(place, place, max(len(name) + 3, _NARROWEST))  # the name, and the filter's button
+                sheet.write_string(0, place, name, bold)
 
         def write(line: bytes) -> str | None:
             nonlocal row
@@ -74,6 +79,7 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
             yield write
             if not row:
                 write_header(choose_columns(None))
+            sheet.autofilter(0, 0, row, len(kept) - 1)
             book.close()
         finally:
             sheet.row_data_fh.close()  # the library's file of rows, which it leaves open where the book is not written
