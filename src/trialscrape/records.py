@@ -46,7 +46,8 @@ SCHEMA_VERSION: Final = 2
 """Version of the record: it grows when a field changes its meaning."""
 
 NctId = Annotated[str, Field(pattern=r"^NCT[0-9]{8}$")]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]  # what databases and Parquet hold
+_LineNumber = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 def walk_tree(
@@ -196,7 +197,7 @@ class Source(_Record):
 class UnparsedLine(_Record):
     """A line of the page that went into no field and is no known chrome; `line` counts from 1."""
 
-    line: int = Field(ge=1, description="Its number, from 1.")
+    line: _LineNumber = Field(description="Its number, from 1.")
     text: str = Field(description="The line.")
 
 
@@ -206,7 +207,7 @@ class PageWarning(_Record):
     code: str = Field(description="What is doubtful, as a stable code.")
     severity: Severity = Field(description="`alarm`: the site may have changed; `doubt`: look at this page; `note`.")
     field: str | None = Field(description="The field it is about; null where it is about the page.")
-    line: Annotated[int, Field(ge=1)] | None = Field(description="The line it is about, from 1.")
+    line: _LineNumber | None = Field(description="The line it is about, from 1.")
     message: str = Field(description="What was expected, and what was found.")
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from support.page import PAGE, with_
-from support.records import all_lines, changed, line_of, query
+from support.records import all_lines, changed, line_of, query, record_of
 from trialscrape.cli.app import make_app
 from trialscrape.exports.formats import FORMATS
 from trialscrape.exports.sqlite import APPLICATION_ID
@@ -115,13 +116,136 @@ def test_a_broken_line_leaves_what_was_there(name: str, folder: Path) -> None:
     assert output.read_bytes() == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_reported(folder: Path) -> None:
-    (folder / "locked").mkdir(mode=0o555)
-    for ending in (".csv", ".db"):
-        done = run("convert", "trials.jsonl", f"locked/a{ending}")
-        assert done.exit_code == 1
-        assert done.stderr.strip() == f"cannot write locked/a{ending}.part: permission denied"
+def read_ids(path: Path) -> list[str]:
+    reads = {
+        ".csv": "SELECT trial_id FROM read_csv(?)",
+        ".parquet": "SELECT trial_id FROM read_parquet(?)",
+    }
+    return [key for (key,) in query(reads[path.suffix], path)]
+
+
+AS_NOBODY = """
+import os, sys
+import openpyxl, pyarrow.parquet, xlsxwriter  # while root may read them
+from trialscrape.__main__ import main
+from trialscrape.cli import convert
+if os.geteuid() == 0:  # root may write everywhere
+    os.setuid(65534)
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
+def test_a_read_only_folder_is_reported(open_folder: Path) -> None:
+    (open_folder / "trials.jsonl").write_bytes(LINES)
+    (open_folder / "trials.jsonl").chmod(0o644)
+    (open_folder / "old.db").touch()
+    open_folder.chmod(0o555)
+    for name, reason in (
+        ("a.csv", "a.csv.part"),
+        ("a.db", "a.db.part"),
+        ("old.db", "old.db.part"),
+        ("a.xlsx", "a.xlsx.part"),
+    ):
+        command = [sys.executable, "-c", AS_NOBODY, "convert", "trials.jsonl", name]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=open_folder, check=False)
+        assert (done.returncode, done.stderr.strip()) == (1, f"cannot write {reason}: permission denied")
+    assert {path.name for path in open_folder.iterdir()} == {"trials.jsonl", "old.db"}
+
+
+BAD_RECORDS: dict[str, tuple[bytes, str]] = {
+    "a newer schema": (
+        changed(source=record_of()["source"] | {"schema": 3}),
+        "bad.jsonl:2: expected a record of schema 1 or 2, found 3: use the trialscrape that wrote it, or a newer one",
+    ),
+    "text": (b"About", "bad.jsonl:2: expected a record as JSON, found 'About': "),
+    "a number": (b"17", "bad.jsonl:2: expected a record, found another JSON value: "),
+    "a study of the registry": (
+        b'{"protocolSection": {}}',
+        "bad.jsonl:2: expected a record, found no 'source' in it: ",
+    ),
+    "outcomes": (
+        b'{"file": "a", "outcome": "ok", "message": null, "line": null}',
+        "bad.jsonl:2: expected a record, found an outcome: give the file of the records beside it",
+    ),
+    "a number beyond any database": (
+        changed(location_count=10**30),
+        f"bad.jsonl:2: expected a record, found at location_count: input should be less than {2**63}: ",
+    ),
+    "half of a character": (
+        changed(title="a\ud83e"),
+        "bad.jsonl:2: expected a record, found half of a character, \\ud83e: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_RECORDS.values(), ids=BAD_RECORDS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_record_that_cannot_be_read_leaves_what_was_there(bad: bytes, message: str, name: str, folder: Path) -> None:
+    output = folder / f"out{FORMATS[name].ending}"
+    assert run("convert", "trials.jsonl", output.name).exit_code == 0
+    before = output.read_bytes()
+    (folder / "bad.jsonl").write_bytes(line_of() + b"\n" + bad + b"\n")
+    done = run("convert", "bad.jsonl", output.name)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith(message)
+    assert output.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_record_of_schema_1_is_lifted_into_every_format(name: str, folder: Path) -> None:
+    old = record_of()
+    del old["brief_title"], old["referring_site"], old["eligibility"]["combined"]
+    old["source"] = {field: old["source"][field] for field in ("file", "url", "form")}
+    (folder / "old.jsonl").write_text(json.dumps(old))
+    done = run("convert", "old.jsonl", f"out{FORMATS[name].ending}")
+    assert (done.exit_code, done.stderr) == (0, f"1 records from old.jsonl in out{FORMATS[name].ending}\n")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_twice_the_same_trial_and_one_without_an_id_are_kept(name: str, folder: Path) -> None:
+    """No format loses a record in silence: the database, whose key is the id, says that it keeps the last one."""
+    source = record_of()["source"] | {"url": "https://example.org/study/a"}
+    lines = [line_of(), changed(title="Second"), changed(nct_id=None, source=source)]
+    (folder / "two.jsonl").write_bytes(b"\n".join(lines))
+    done = run("convert", "two.jsonl", f"out{FORMATS[name].ending}")
+    notes = done.stderr.splitlines()[:-1]
+    assert (done.exit_code, notes) == (
+        0,
+        ["NCT99000001: another record of this trial; it replaces the former one"] * (name == "sqlite"),
+    )
+    if FORMATS[name].table_writer:
+        done = run("convert", "two.jsonl", "--tables", "t", "--format", name)
+        assert "NCT99000001: another record of this trial; its trial_id is NCT99000001#2" in done.stderr
+        ids = read_ids(folder / f"t/trials.{name}")
+        assert ids == ["NCT99000001", "NCT99000001#2", "https://example.org/study/a"]
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_keys_of_tables_never_collide(format_: str, folder: Path) -> None:
+    def at(url: str) -> bytes:
+        return changed(nct_id=None, source=record_of()["source"] | {"url": url})
+
+    a, b = "https://example.org/study/a", "https://example.org/study/a#2"
+    for order in ([a, a, b, b, a], [b, a, a, a, b]):
+        (folder / "some.jsonl").write_bytes(b"\n".join(map(at, order)))
+        assert run("convert", "some.jsonl", "--tables", "t", "--format", format_).exit_code == 0
+        ids = read_ids(folder / f"t/trials.{format_}")
+        assert len(set(ids)) == len(order)
+        assert all(key.startswith(url) for key, url in zip(ids, order, strict=True))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_text_of_a_megabyte_is_written_whole_or_reported(name: str, folder: Path) -> None:
+    big = 'long, "quoted"\n' * 70_000
+    (folder / "big.jsonl").write_bytes(changed(brief_summary=big))
+    output = f"out{FORMATS[name].ending}"
+    done = run("convert", "big.jsonl", output)
+    assert done.exit_code == 0
+    cut = ["NCT99000001: cut at 32,767 characters: brief_summary"] if name == "xlsx" else []
+    assert done.stderr.splitlines()[:-1] == cut
+    if name not in {"xlsx", "jsonl.gz", "lines"}:
+        assert (folder / output).stat().st_size > len(big) / 100  # Parquet packs what repeats
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

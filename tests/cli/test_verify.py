@@ -40,6 +40,25 @@ def test_a_stale_status_and_a_lost_arm_are_seen(tmp_path: Path) -> None:
     )
 
 
+def test_the_names_of_sponsors_are_harmless_in_a_spreadsheet_and_never_an_error(tmp_path: Path) -> None:
+    """Of two studies, one has a formula as its sponsor's name, the other none at the registry."""
+    study = json.loads((ROOT / "fixtures/registry/NCT99000001.json").read_text(encoding="utf-8"))
+    study["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = "=1+1, Inc."
+    other = json.loads(json.dumps(study).replace("NCT99000001", "NCT99000100"))
+    del other["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"]
+    (tmp_path / "studies.json").write_text(json.dumps([study, other]), encoding="utf-8")
+    page = PAGE_FILE.read_text(encoding="utf-8").replace("Quillfeather Institute of Imaginary Medicine", '@Quill "QF"')
+    records = make_record(page) + make_record(page.replace("NCT99000001", "NCT99000100"))
+    arguments = ("--against", str(tmp_path / "studies.json"), "--sponsors", str(tmp_path / "s.csv"), "--json")
+    done = run_verify("-", *arguments, stdin=records)
+    found = [(row["verdict"], row["registry"]) for row in rows(done.stdout) if row["field"] == "sponsor"]
+    assert found == [("other_name", "=1+1, Inc."), ("other_name", None)]
+    assert "2 compared" in done.stderr
+    assert (tmp_path / "s.csv").read_bytes() == (
+        b'registry,site,studies\r\n,"\'@Quill ""QF""",1\r\n"\'=1+1, Inc.","\'@Quill ""QF""",1\r\n'
+    )
+
+
 def test_all_findings_are_written_for_a_program() -> None:
     done = run_verify("-", "--against", REGISTRY, "--json", stdin=make_record())
     findings = rows(done.stdout)

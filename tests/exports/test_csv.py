@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.records import LANTERN, all_lines, changed, line_of, query, write, write_tables
+from support.records import LANTERN, ROOT, all_lines, changed, line_of, query, write, write_tables
 from trialscrape.exports.csv import guard_cell, restore_cell
 from trialscrape.exports.tables import TABLES, TRIAL_COLUMNS
 from trialscrape.records import Trial
@@ -127,6 +129,27 @@ def test_a_formula_in_a_record_is_harmless_in_the_file(tmp_path: Path) -> None:
     assert (row["title"], row["conditions"]) == ('\'=HYPERLINK("http://example.org")', "'@x; =y")
 
 
+# What is printed in any cell, and the characters that a spreadsheet, a CSV reader or a lazy writer may trip over.
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n\x00\x1f\x7f＝＋－＠\",; aé🫖"), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3))
+def test_the_rule_in_the_docs_gives_every_cell_back(pairs: list[tuple[str, str]]) -> None:
+    docs = (ROOT / "docs/exports.md").read_text(encoding="utf-8")
+    rule = re.search(r"^`(\^.+)`\.", docs, re.MULTILINE)
+    assert rule
+    guarded = re.compile(rule[1])
+    with TemporaryDirectory() as folder:
+        lines = [changed(title=title, conditions=[condition]) for title, condition in pairs]
+        write(Path(folder, "a.csv"), lines, "csv")
+        write_tables(Path(folder, "t"), lines, "csv")
+        trials, conditions = rows(Path(folder, "a.csv")), rows(Path(folder, "t/conditions.csv"))
+    cells = [(row["title"], row["conditions"]) for row in trials]
+    assert [row["condition"] for row in conditions] == [condition for _, condition in cells]
+    assert not any(re.match(r"[=+\-@\x00-\x1f\x7f＝＋－＠]", cell) for pair in cells for cell in pair)
+    assert [tuple(cell[1:] if guarded.match(cell) else cell for cell in pair) for pair in cells] == pairs
+
+
 # Other programs
 
 
@@ -142,6 +165,18 @@ def test_pandas_polars_and_duckdb_read_what_was_written(tmp_path: Path) -> None:
     sums = "SELECT count(*), max(length(brief_summary)), sum(enrollment_count) FROM read_csv(?)"
     expected = sum((json.loads(line)["enrollment"] or {"count": 0})["count"] for line in all_lines()) + 120
     assert query(sums, path) == [(count, len(big), expected)]
+
+
+def test_a_path_stays_what_it_is_where_it_is_read_as_text(tmp_path: Path) -> None:
+    def make(text: str, *children: object) -> dict[str, object]:
+        return {"kind": "criterion", "text": text, "marker": "1.", "children": list(children)}
+
+    eligibility = {"combined": False, "exclusion": [], "unassigned": []}
+    inclusion = [make("one of", *(make(f"item {number}") for number in range(1, 11)))]
+    write_tables(tmp_path / "t", [changed(eligibility={**eligibility, "inclusion": inclusion})], "csv")
+    assert pd.read_csv(tmp_path / "t/criteria.csv")["path"].iloc[-1] == 1.1  # as the docs say
+    frame = pd.read_csv(tmp_path / "t/criteria.csv", dtype=str)
+    assert (frame["path"].iloc[-1], frame["marker"].iloc[-1]) == ("1.10", "1.")
 
 
 def test_tables_join_by_their_keys(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """FHIR R5, validated by fhir.resources."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fhir.resources.researchstudy import ResearchStudy
 
-from support.records import all_lines, changed, line_of, write
+from support.records import all_lines, changed, line_of, record_of, write
 from trialscrape.exports.fhir import make_research_study
+from trialscrape.vocabulary import NOT_SEEN, SEEN
 
 
 def make(**changes: Any) -> dict[str, Any]:
@@ -51,6 +53,125 @@ def test_two_phases_are_one_code(codes: list[str | None], code: str | None, text
     assert (phase and phase["text"]) == text
     coding = phase.get("coding") if phase else None
     assert (coding[0]["code"] if coding else None) == code
+
+
+# The code systems of R5, each with all its codes, copied by hand from the package hl7.fhir.r5.core 5.0.0, files
+# CodeSystem-*.json. Each has this address; those at terminology.hl7.org/CodeSystem/… are R4's.
+R5_CODES = {
+    "http://hl7.org/fhir/research-study-phase": (
+        "n-a early-phase-1 phase-1 phase-1-phase-2 phase-2 phase-2-phase-3 phase-3 phase-4"
+    ),
+    "http://hl7.org/fhir/research-study-prim-purp-type": (
+        "treatment prevention diagnostic supportive-care screening health-services-research basic-science "
+        "device-feasibility"
+    ),
+    "http://hl7.org/fhir/research-study-arm-type": (
+        "active-comparator placebo-comparator sham-comparator no-intervention experimental other-arm-type"
+    ),
+    "http://hl7.org/fhir/research-study-status": (
+        "overall-study active active-but-not-recruiting administratively-completed approved closed-to-accrual "
+        "closed-to-accrual-and-intervention completed disapproved enrolling-by-invitation in-review "
+        "not-yet-recruiting recruiting temporarily-closed-to-accrual "
+        "temporarily-closed-to-accrual-and-intervention terminated withdrawn"
+    ),
+    "http://hl7.org/fhir/research-study-party-role": (
+        "sponsor lead-sponsor sponsor-investigator primary-investigator collaborator funding-source general-contact "
+        "recruitment-contact sub-investigator study-director study-chair irb"
+    ),
+    "http://hl7.org/fhir/title-type": (
+        "primary official scientific plain-language subtitle short-title acronym earlier-title language autotranslated "
+        "human-use machine-use duplicate-uid"
+    ),
+}
+
+CODED: dict[str, list[tuple[str, str | None]]] = {
+    "Phase": [
+        ("EARLY_PHASE1", "early-phase-1"),
+        ("PHASE1", "phase-1"),
+        ("PHASE2", "phase-2"),
+        ("PHASE3", "phase-3"),
+        ("PHASE4", "phase-4"),
+    ],
+    "PrimaryPurpose": [
+        ("TREATMENT", "treatment"),
+        ("PREVENTION", "prevention"),
+        ("DIAGNOSTIC", "diagnostic"),
+        ("ECT", None),
+        ("SUPPORTIVE_CARE", "supportive-care"),
+        ("SCREENING", "screening"),
+        ("HEALTH_SERVICES_RESEARCH", "health-services-research"),
+        ("BASIC_SCIENCE", "basic-science"),
+        ("DEVICE_FEASIBILITY", "device-feasibility"),
+        ("OTHER", None),
+    ],
+    "ArmGroupType": [
+        ("EXPERIMENTAL", "experimental"),
+        ("ACTIVE_COMPARATOR", "active-comparator"),
+        ("PLACEBO_COMPARATOR", "placebo-comparator"),
+        ("SHAM_COMPARATOR", "sham-comparator"),
+        ("NO_INTERVENTION", "no-intervention"),
+        ("OTHER", "other-arm-type"),
+    ],
+    "Status": [
+        ("ACTIVE_NOT_RECRUITING", "active-but-not-recruiting"),
+        ("COMPLETED", "completed"),
+        ("ENROLLING_BY_INVITATION", "enrolling-by-invitation"),
+        ("NOT_YET_RECRUITING", "not-yet-recruiting"),
+        ("RECRUITING", "recruiting"),
+        ("SUSPENDED", None),  # closed to accrual may not mean that the study stands still
+        ("TERMINATED", "terminated"),
+        ("UNKNOWN", None),
+        ("WITHDRAWN", "withdrawn"),
+        ("APPROVED_FOR_MARKETING", None),
+        ("AVAILABLE", None),
+        ("NO_LONGER_AVAILABLE", None),
+        ("TEMPORARILY_NOT_AVAILABLE", None),
+        ("WITHHELD", None),
+    ],
+}
+
+
+def list_codings(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the system and code of every coding inside a resource."""
+    if isinstance(value, list):
+        for one in value:
+            yield from list_codings(one)
+    elif isinstance(value, dict):
+        yield from ((one["system"], one["code"]) for one in value.get("coding", ()))
+        for one in value.values():
+            yield from list_codings(one)
+
+
+def test_every_code_of_the_registry_is_one_of_r5_or_keeps_its_words() -> None:
+    places: dict[str, Callable[[Any], tuple[dict[str, Any], Callable[[Any], Any]]]] = {
+        "Phase": lambda term: ({"phases": [term]}, lambda study: study["phase"]),
+        "PrimaryPurpose": lambda term: (
+            {"design": {**record_of()["design"], "primary_purpose": term}},
+            lambda study: study["primaryPurposeType"],
+        ),
+        "ArmGroupType": lambda term: (
+            {"arms": [{**record_of()["arms"][0], "type": term}]},
+            lambda study: study["comparisonGroup"][0]["type"],
+        ),
+        "Status": lambda term: ({"overall_status": term}, lambda study: study["progressStatus"][0]["state"]),
+    }
+    for enumeration, rows in CODED.items():
+        known = set(SEEN[enumeration].values()) | set(NOT_SEEN.get(enumeration, {}).values())
+        assert {code for code, _ in rows} == known
+        for code, expected in rows:
+            changes, find = places[enumeration]({"label": "As it says", "code": code})
+            concept = find(make(**changes))
+            assert concept["text"] == "As it says"
+            assert [one["code"] for one in concept.get("coding", ())] == ([expected] if expected else []), code
+
+
+def test_every_coding_is_of_r5() -> None:
+    found = {one for line in all_lines() for one in list_codings(make_research_study(json.loads(line)))}
+    for system, code in found:
+        assert code in R5_CODES[system].split()
+    assert {system for system, _ in found} == set(R5_CODES)
+    written = {code for rows in CODED.values() for _, code in rows if code}
+    assert written <= {code for codes in R5_CODES.values() for code in codes.split()}
 
 
 def test_who_may_take_part_is_a_group() -> None:

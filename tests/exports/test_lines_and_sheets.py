@@ -82,6 +82,7 @@ def test_a_sheet_has_the_columns_of_the_csv(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["trials"]
     header, first, second = sheet.iter_rows(values_only=True)
     assert list(header) == [column.name for column in TRIAL_COLUMNS]
+    assert sheet.auto_filter.ref == f"A1:{sheet.cell(3, len(header)).coordinate}"
     row = dict(zip(header, first, strict=True))
     assert (row["enrollment_count"], row["ages_maximum_years"], row["healthy_volunteers"]) == (120, 65, False)
     assert second[1] == "=1+1"
@@ -93,6 +94,22 @@ def test_a_long_text_is_cut_and_reported(tmp_path: Path) -> None:
     notes = write(tmp_path / "a.xlsx", [line_of(), changed(brief_summary="x" * 32_768)], "xlsx")
     assert notes == ["NCT99000001: cut at 32,767 characters: brief_summary"]
     assert len(pd.read_excel(tmp_path / "a.xlsx")["brief_summary"].iloc[1]) == 32_767
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("x" * 32_767, 32_767),
+        ("🫖" * 16_383, 16_383),
+        ("🫖" * 16_384, 16_383),  # each is two of Excel's characters, and none is cut in half
+        ("x" + "🫖" * 16_383, 16_384),
+    ],
+)
+def test_the_length_of_a_cell_is_counted_as_excel_counts(text: str, kept: int, tmp_path: Path) -> None:
+    notes = write(tmp_path / "a.xlsx", [changed(title=text)], "xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["trials"]
+    assert sheet["B2"].value == text[:kept]
+    assert len(notes) == (kept < len(text))
 
 
 def test_more_records_than_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

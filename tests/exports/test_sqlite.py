@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 import sqlite_utils
+from datasette.utils import escape_fts
 
 from support.records import all_lines, changed, line_of, record_of, write
 from trialscrape.errors import FileError
@@ -196,23 +198,32 @@ def test_a_log_that_a_killed_program_left_is_not_lost(path: Path) -> None:
 
 def test_the_canned_questions_have_answers(path: Path) -> None:
     child = {"label": "1 to 9 years old", "minimum": {"value": 1, "unit": "YEARS", "years": 1.0}, "maximum": None}
-    write(path, [line_of(), changed(nct_id="NCT99000500", ages=child), changed(warnings=[])], "sqlite")
+    unknown = changed(nct_id="NCT99000501", ages=None)  # whose page says nothing of ages, so it is no trial of children
+    write(path, [line_of(), changed(nct_id="NCT99000500", ages=child), unknown], "sqlite")
     written = json.loads(path.with_name("trials.metadata.json").read_text())
-    assert written == make_metadata("trials")
+    assert written == json.loads(json.dumps(make_metadata("trials")))
     values = {"drug": "lumivane", "words": "saucer", "side": "inclusion", "condition": "teacup"}
-    answers = {
-        name: [
-            dict(zip((column[0] for column in cursor.description), row, strict=True))
-            for cursor in [sqlite3.connect(path).execute(query["sql"], values)]
-            for row in cursor
-        ]
-        for name, query in written["databases"]["trials"]["queries"].items()
-        if name != "unreliable"
-    }
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        database.create_function("escape_fts", 1, escape_fts)
+        answers = {
+            name: [dict(row) for row in database.execute(query["sql"], values)]
+            for name, query in written["databases"]["trials"]["queries"].items()
+        }
     assert {row["trial_id"] for row in answers["children_and_drug"]} == {"NCT99000500"}
     assert len(answers["children_and_drug"]) == 5
     assert {row["text"] for row in answers["criteria_with_words"]} == {"One of these kinds of saucer:"}
-    assert len(answers["placebo_arms"]) == 2
+    assert len(answers["placebo_arms"]) == 3
+    assert answers["unreliable"] == []
+
+
+def test_what_datasette_shows_is_in_the_tables() -> None:
+    pages = make_metadata("trials")["databases"]["trials"]["tables"]
+    assert set(pages) == {table.name for table in TABLES}
+    for table in TABLES:
+        columns = {column.name for column in table.columns}
+        page = pages[table.name]
+        assert {*page["facets"], *page["columns"]} <= columns, table.name
 
 
 @pytest.fixture
@@ -255,3 +266,50 @@ def test_datasette_searches_and_answers(datasette: str) -> None:
     assert 'href="/trials/trials/NCT99000001"' in page
     question = f"{datasette}/criteria_with_words.json?_shape=array&words={quote('violet')}&side=exclusion"
     assert [row["text"] for row in json.loads(get(question))] == ["Known allergy to violet flavour"]
+
+
+@pytest.mark.slow
+def test_datasette_describes_the_tables_and_counts_their_values(datasette: str) -> None:
+    page = get(f"{datasette}/trials")
+    assert "One row a trial, the newest id first." in page
+    ids = re.findall(r'<td class="col-nct_id[^"]*">(NCT\d{8})</td>', page)
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == 20
+    facets = json.loads(get(f"{datasette}/trials.json?_size=0"))["facet_results"]
+    assert list(facets) == ["overall_status", "phases", "study_type"]
+    # An arm's intervention leads to its row, and a criterion to the title of its trial.
+    assert "Evening Lumivane Syrup Against Restless Teacup Syndrome (LANTERN)</a>" in get(f"{datasette}/criteria")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["", '"', "18-65 (years", "NEAR(", "violet"])
+def test_a_question_takes_whatever_is_typed(words: str, datasette: str) -> None:
+    for side in ("", "exclusion"):
+        answer = get(f"{datasette}/criteria_with_words.json?_shape=array&words={quote(words)}&side={side}")
+        assert [row["text"] for row in json.loads(answer)] == ["Known allergy to violet flavour"] * (words == "violet")
+
+
+@pytest.mark.slow
+def test_a_browser_shows_datasette(datasette: str, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs Chromium, as `apt-get install chromium` brings it")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+    command = [
+        chromium,
+        *options,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=2000",
+        "--dump-dom",
+    ]
+    shown = {
+        view: subprocess.run(
+            [*command, datasette + view], capture_output=True, text=True, timeout=180, check=True
+        ).stdout
+        for view in ("/trials", "/criteria?_search=saucer", "/criteria_with_words?words=saucer&side=exclusion")
+    }
+    table, search, question = shown.values()
+    assert "43 rows" in table
+    assert "2 rows where search matches" in search
+    assert "Criteria that hold some words" in question
+    assert "Use of a saucer clamp within 14 days" in question

@@ -171,6 +171,20 @@ COMBINED: dict[str, Row] = {
         ["• one", "• two"],
         [],
     ),
+    "behind a nested list, over a heading of its own level": (
+        ["Inclusion:", "  • a", "    • Exclusion:", "    • b", "  • c", "  • Inclusion:", "  • d"],
+        ["Inclusion:", ["• a"], "• Inclusion:", "• d"],
+        ["• Exclusion:", "• b"],
+        ["• c"],
+        [4],
+    ),
+    "behind a nested list, over a heading at column 0": (
+        ["Inclusion:", "  • a", "    • Exclusion:", "    • b", "  • c", "Exclusion:", "  • d"],
+        ["Inclusion:", ["• a"]],
+        ["• Exclusion:", "• b", "Exclusion:", ["• d"]],
+        ["• c"],
+        [4],
+    ),
     "a paragraph at column 0 is no shallower item": (
         ["  • Exclusion:", "    • a", "Sleepers", "    • b"],
         [],
@@ -263,6 +277,13 @@ def test_a_heading_of_the_other_side_holds_and_is_doubtful() -> None:
         1,
         "expected a heading of exclusion criteria only, found 'Extension Inclusion Criteria:'; it is read as inclusion",
     )
+
+
+def test_in_a_section_of_one_side_what_is_unassigned_is_doubtful_whatever_follows() -> None:
+    lines = ["  • a", "    • Exclusion:", "      • b", "  • c", "    • Inclusion:", "      • d"]
+    parsed = read_criteria(lines, "inclusion")
+    assert shape(parsed.unassigned) == ["• c"]
+    assert [doubt.at for doubt in parsed.doubts] == [1, 3]
 
 
 def test_a_doubt_says_what_it_is_about() -> None:

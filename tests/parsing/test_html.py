@@ -123,9 +123,19 @@ def test_control_characters_are_data() -> None:
     assert text_of(f"<p>a{escaped}b</p>") == "a" + re.sub("[\x80-\x9f]", "", data) + "b"
 
 
-@pytest.mark.parametrize("reference", ["&#0;", "&#xD800;", "&#xDFFF;", "&#x110000;", "&#99999999999;", "\0"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        *("&#0;", "&#xD800;", "&#xDFFF;", "&#x110000;", "&#99999999999;", "\0"),
+        *("\x0b", "&#11;", "&#0011;", "&#xb;", "&#X0B;"),  # no blank in HTML, but the extractor would make it one
+    ],
+)
 def test_what_is_no_character_is_shown_as_one_that_was_there(reference: str) -> None:
     assert text_of(f"<p>a{reference}b</p>") == "a\ufffdb"
+
+
+def test_other_references_are_not_taken_for_a_vertical_tab() -> None:
+    assert text_of("<p>&#113;&#xbb;&#xB7;&#1111; &amp;#11; &#11 z</p>") == "q»·ї &#11; \ufffd z"
 
 
 @given(

@@ -240,6 +240,51 @@ def test_criteria_are_compared_by_side_and_line(criteria: str, expected: list[tu
     assert find(study=changed("eligibilityModule.eligibilityCriteria", criteria)) == expected
 
 
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        ("", []),
+        # It is of no side, so the sides are not compared alone, and the line is not lost.
+        ("Clerks of any age.\n\n", [("eligibility", None, "differs", [], ["Clerks of any age."])]),
+    ],
+)
+def test_text_above_the_heading_of_inclusion_is_compared(above: str, expected: list[tuple[object, ...]]) -> None:
+    criteria = STUDY["protocolSection"]["eligibilityModule"]["eligibilityCriteria"]
+    assert find(study=changed("eligibilityModule.eligibilityCriteria", above + criteria)) == expected
+
+
+def test_criteria_that_the_page_does_not_assign_are_on_no_wrong_side() -> None:
+    page = with_(("Inclusion criteria", "Inclusion and exclusion criteria"), ("Exclusion criteria\n\n", ""))
+    trial = trialscrape.parse(page)
+    assert [one.text for one in trial.eligibility.unassigned] == ["Clerk by trade", "Restless", "Fear of trees"]
+    assert find(page) == []
+    lost = find(page.replace("  • Restless\n", ""))
+    assert lost == [("eligibility", None, "differs", [], ["Restless"])]
+
+
+def test_a_side_and_unassigned_criteria_are_compared_together() -> None:
+    page = with_(
+        (
+            "  • Clerk by trade\n  • Restless\n\nExclusion criteria\n\n  • Fear of trees",
+            "  • Clerk by trade\n    • Exclusion:\n      • Fear of trees\n  • Restless",
+        )
+    )
+    trial = trialscrape.parse(page)
+    assert [[one.text for one in side] for side in (trial.eligibility.inclusion, trial.eligibility.unassigned)] == [
+        ["Clerk by trade"],
+        ["Restless"],
+    ]
+    (finding,) = find(page)
+    assert finding[:3] == ("eligibility", None, "differs")  # the same lines in another order, and on no wrong side
+
+
+@pytest.mark.parametrize("name", ["IAM", "  ", None])
+def test_another_sponsor_is_never_an_error(name: str | None) -> None:
+    study = changed("sponsorCollaboratorsModule.leadSponsor.name", name)
+    (finding,) = find(study=study)
+    assert (finding[0], finding[2]) == ("sponsor", "other_name")
+
+
 def test_what_the_page_leaves_out_is_told_apart() -> None:
     bare = trialscrape.parse(with_(("NCT99000100\nIAM-7 (Other Identifier)", ""), ("A longer text about trees.", "")))
     findings = verify(add_matched_id(bare, Match("title+sponsor", ID)), STUDY)

@@ -59,6 +59,13 @@ def test_no_records_are_no_records(data: bytes, path: Path) -> None:
     assert list(read_records(path)) == []
 
 
+def test_escaped_pairs_are_characters(path: Path) -> None:
+    path.write_bytes(changed(title="Tea 🫖 \\ud83e") + b"\n")
+    assert b"\\ud83e\\uded6" in path.read_bytes()
+    (trial,) = read_records(path)
+    assert trial.title == "Tea 🫖 \\ud83e"
+
+
 def test_stdin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(LINES))))
     assert len(list(read_records("-"))) == len(all_lines())
@@ -94,6 +101,18 @@ BAD: dict[str, tuple[bytes, str]] = {
     "wrong value": (
         ONE + b"\n" + changed(enrollment={"count": -1, "type": "ACTUAL"}),
         f":2: expected a record, found at enrollment.count: input should be greater than or equal to 0: {ADVICE}",
+    ),
+    "number beyond any database": (
+        changed(location_count=2**63),
+        f":1: expected a record, found at location_count: input should be less than {2**63}: {ADVICE}",
+    ),
+    "half of a character": (
+        ONE + b"\n" + changed(title="a\ud83e b"),
+        rf":2: expected a record, found half of a character, \ud83e: {ADVICE}",
+    ),
+    "half of a character in an array": (
+        b"[\n" + changed(title="\udfff") + b"]",
+        rf":2: expected a record, found half of a character, \udfff: {ADVICE}",
     ),
     "wrong id": (
         changed(nct_id="NCT1"),

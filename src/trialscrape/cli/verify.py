@@ -1,7 +1,5 @@
 """`verify`: pages against the registry's records of their studies."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +11,7 @@ import typer
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
 from trialscrape.cli.differences import TROUBLE, Difference, print_differences, write_rows
 from trialscrape.cli.options import Contact, Rate, Registry, check_output, make_settings
+from trialscrape.exports.csv import write_csv_rows
 from trialscrape.exports.files import atomic_write
 from trialscrape.quality.record_sets import read_trials
 from trialscrape.quality.registry_files import open_studies
@@ -55,7 +54,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
         bar = stack.enter_context(progress())
         for findings in bar.track(_verify_all(records, look_up, tally), description="studies"):
             tally.update({finding.verdict for finding in findings})
-            names.update((one.registry, one.page) for one in findings if one.field == "sponsor" and one.page)
+            names.update((one.registry or "", one.page) for one in findings if one.field == "sponsor" and one.page)
             if as_json:
                 write_rows(finding._asdict() for finding in findings)
             else:
@@ -110,9 +109,6 @@ def _describe_finding(finding: Finding) -> Difference:
 
 def _write_sponsors(path: Path, names: Counter[tuple[str, str]]) -> None:
     """Write a table of the registry's and the site's names, and how many studies have them."""
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(("registry", "site", "studies"))
-    table.writerows((registry, site, count) for (registry, site), count in sorted(names.items()))
+    rows = ((registry, site, count) for (registry, site), count in sorted(names.items()))
     with atomic_write(path) as stream:
-        stream.write(text.getvalue().encode())
+        write_csv_rows(stream, [("registry", "site", "studies"), *rows])

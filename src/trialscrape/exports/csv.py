@@ -34,7 +34,8 @@ def restore_cell(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
-def _write_rows(stream: BinaryIO, rows: Iterable[Iterable[Cell]]) -> None:
+def write_csv_rows(stream: BinaryIO, rows: Iterable[Iterable[Cell]]) -> None:
+    """Write rows as lines of CSV, with texts that are harmless in a spreadsheet."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows([_write_cell(cell) for cell in row] for row in rows)
     stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
@@ -57,7 +58,7 @@ def open_csv(path: Path | None) -> Iterator[Callable[[bytes], object]]:
 
         def write_header(record: Record | None) -> list[int]:
             columns = choose_columns(record)
-            _write_rows(stream, [[TRIAL_COLUMNS[index].name for index in columns]])
+            write_csv_rows(stream, [[TRIAL_COLUMNS[index].name for index in columns]])
             return columns
 
         def write(line: bytes) -> None:
@@ -65,7 +66,7 @@ def open_csv(path: Path | None) -> Iterator[Callable[[bytes], object]]:
             record = json.loads(line)
             kept = write_header(record) if kept is None else kept
             row = make_trial_row(record)
-            _write_rows(stream, [[row[index] for index in kept]])
+            write_csv_rows(stream, [[row[index] for index in kept]])
 
         yield write
         if kept is None:
@@ -82,5 +83,5 @@ def open_csv_tables(folder: Path) -> Iterator[Callable[[bytes], object]]:
 @contextmanager
 def _open_csv_table(path: Path, columns: tuple[Column, ...]) -> Iterator[Callable[[Iterable[Row]], object]]:
     with atomic_write(path) as stream:
-        _write_rows(stream, [[column.name for column in columns]])
-        yield lambda rows: _write_rows(stream, rows)
+        write_csv_rows(stream, [[column.name for column in columns]])
+        yield lambda rows: write_csv_rows(stream, rows)

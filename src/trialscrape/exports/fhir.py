@@ -11,17 +11,39 @@ from trialscrape.exports.registry import drop_empty
 from trialscrape.exports.tables import Record, format_intervention, write_side
 from trialscrape.records import walk_tree
 
-_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_FHIR = "http://hl7.org/fhir"  # where R5 has its code systems; those of R4 are at terminology.hl7.org
 _REGISTRY = "https://clinicaltrials.gov"
-_STATUS = {
-    "ACTIVE_NOT_RECRUITING": "active-but-not-recruiting",
-    "COMPLETED": "completed",
-    "ENROLLING_BY_INVITATION": "enrolling-by-invitation",
-    "NOT_YET_RECRUITING": "not-yet-recruiting",
-    "RECRUITING": "recruiting",
-    "TERMINATED": "terminated",
-    "WITHDRAWN": "withdrawn",
+_CODES = {
+    "research-study-status": {
+        "ACTIVE_NOT_RECRUITING": "active-but-not-recruiting",
+        "COMPLETED": "completed",
+        "ENROLLING_BY_INVITATION": "enrolling-by-invitation",
+        "NOT_YET_RECRUITING": "not-yet-recruiting",
+        "RECRUITING": "recruiting",
+        "TERMINATED": "terminated",
+        "WITHDRAWN": "withdrawn",
+    },
+    "research-study-prim-purp-type": {
+        "BASIC_SCIENCE": "basic-science",
+        "DEVICE_FEASIBILITY": "device-feasibility",
+        "DIAGNOSTIC": "diagnostic",
+        "HEALTH_SERVICES_RESEARCH": "health-services-research",
+        "PREVENTION": "prevention",
+        "SCREENING": "screening",
+        "SUPPORTIVE_CARE": "supportive-care",
+        "TREATMENT": "treatment",
+    },
+    "research-study-arm-type": {
+        "ACTIVE_COMPARATOR": "active-comparator",
+        "EXPERIMENTAL": "experimental",
+        "NO_INTERVENTION": "no-intervention",
+        "OTHER": "other-arm-type",
+        "PLACEBO_COMPARATOR": "placebo-comparator",
+        "SHAM_COMPARATOR": "sham-comparator",
+    },
 }
+"""R5's codes by code system and by the registry's code; what has no code of the same meaning is not in it."""
+
 _PHASES = {
     ("EARLY_PHASE1",): "early-phase-1",
     ("PHASE1",): "phase-1",
@@ -30,16 +52,6 @@ _PHASES = {
     ("PHASE2", "PHASE3"): "phase-2-phase-3",
     ("PHASE3",): "phase-3",
     ("PHASE4",): "phase-4",
-}
-_PURPOSES = {
-    "BASIC_SCIENCE",
-    "DEVICE_FEASIBILITY",
-    "DIAGNOSTIC",
-    "HEALTH_SERVICES_RESEARCH",
-    "PREVENTION",
-    "SCREENING",
-    "SUPPORTIVE_CARE",
-    "TREATMENT",
 }
 _UNITS = {"YEARS": "a", "MONTHS": "mo", "WEEKS": "wk", "DAYS": "d", "HOURS": "h", "MINUTES": "min"}
 
@@ -71,9 +83,13 @@ def make_research_study(record: Record) -> Record:
             for one in record.get("identifiers") or ()
         ],
         "title": record.get("title"),
-        "label": [{"type": {"text": "Acronym"}, "value": record["acronym"]}] if record.get("acronym") else None,
+        "label": [{"type": _make_concept("title-type", "acronym", "Acronym"), "value": record.get("acronym")}]
+        if record.get("acronym")
+        else None,
         "status": "unknown",
-        "primaryPurposeType": _make_purpose((record.get("design") or {}).get("primary_purpose")),
+        "primaryPurposeType": _make_coded(
+            "research-study-prim-purp-type", (record.get("design") or {}).get("primary_purpose")
+        ),
         "phase": _make_phase(record.get("phases") or []),
         "studyDesign": [_words(term) for term in _list_design(record)],
         "focus": [{"concept": {"text": format_intervention(one)}} for one in record.get("interventions") or ()],
@@ -81,7 +97,7 @@ def make_research_study(record: Record) -> Record:
         "descriptionSummary": record.get("brief_summary"),
         "description": record.get("detailed_description"),
         "associatedParty": _list_parties(record),
-        "progressStatus": [{"state": _make_status(record["overall_status"])}] if record.get("overall_status") else None,
+        "progressStatus": [{"state": _make_coded("research-study-status", record.get("overall_status"))}],
         "recruitment": {
             **_make_numbers(record.get("enrollment")),
             "eligibility": {"reference": "#eligibility"},
@@ -93,7 +109,7 @@ def make_research_study(record: Record) -> Record:
 
 
 def _make_concept(system: str, code: str, words: str) -> Record:
-    return {"coding": [{"system": system, "code": code}], "text": words}
+    return {"coding": [{"system": f"{_FHIR}/{system}", "code": code}], "text": words}
 
 
 def _words(term: Record | None) -> Record | None:
@@ -105,29 +121,26 @@ def _list_design(record: Record) -> list[Record | None]:
     return [record.get("study_type"), *(design.get(name) for name in ("allocation", "intervention_model", "masking"))]
 
 
-def _make_purpose(term: Record | None) -> Record | None:
-    if not term or term["code"] not in _PURPOSES:
-        return _words(term)
-    code = term["code"].lower().replace("_", "-")
-    return _make_concept(f"{_TERMINOLOGY}/research-study-prim-purp-type", code, term["label"])
+def _make_coded(system: str, term: Record | None) -> Record | None:
+    """Give a term its code of a system, or only the page's words where it has none."""
+    code = _CODES[system].get(term["code"]) if term else None
+    return _make_concept(system, code, term["label"]) if term and code else _words(term)
 
 
 def _make_phase(phases: list[Record]) -> Record | None:
     words = ", ".join(phase["label"] for phase in phases)
     code = _PHASES.get(tuple(sorted(str(phase["code"]) for phase in phases)))
-    return _make_concept(f"{_TERMINOLOGY}/research-study-phase", code, words) if code else {"text": words}
-
-
-def _make_status(term: Record) -> Record | None:
-    code = _STATUS.get(term["code"])
-    return _make_concept("http://hl7.org/fhir/research-study-status", code, term["label"]) if code else _words(term)
+    return _make_concept("research-study-phase", code, words) if code else {"text": words}
 
 
 def _list_parties(record: Record) -> Iterable[Record]:
-    system = "http://hl7.org/fhir/research-study-party-role"
     parties = [(record.get("sponsor"), "sponsor", "Sponsor")]
     parties += [(name, "general-contact", "Contact") for name in record.get("central_contacts") or ()]
-    return [{"name": name, "role": _make_concept(system, code, words)} for name, code, words in parties if name]
+    return [
+        {"name": name, "role": _make_concept("research-study-party-role", code, words)}
+        for name, code, words in parties
+        if name
+    ]
 
 
 def _make_numbers(enrollment: Record | None) -> Record:
@@ -137,15 +150,9 @@ def _make_numbers(enrollment: Record | None) -> Record:
 
 
 def _make_comparison(arm: Record) -> Record:
-    kind = arm["type"]
-    if kind and kind["code"]:
-        code = kind["code"].lower().replace("_", "-")
-        of_kind: Record | None = _make_concept(f"{_TERMINOLOGY}/research-study-arm-type", code, kind["label"])
-    else:
-        of_kind = _words(kind)
     return {
         "name": arm["label"],
-        "type": of_kind,
+        "type": _make_coded("research-study-arm-type", arm["type"]),
         "description": arm["description"],
         "intendedExposure": [{"display": format_intervention(one)} for one in arm["interventions"]],
     }

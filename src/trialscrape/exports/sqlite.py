@@ -38,28 +38,29 @@ _INDEXES = (
     ("interventions", "name"),
     ("identifiers", "value"),
 )
+# `escape_fts` is Datasette's: odd characters in what somebody types are words too, and no errors.
 _QUERIES = {
     "children_and_drug": (
         "Children under 12 with a drug, and the inclusion criteria",
-        "An age in years, and a word of the drug's name.",
-        """SELECT trials.trial_id, trials.title, trials.ages_label, criteria.number, criteria.text
+        "A word of the drug's name, or nothing for all drugs. Trials whose page has no ages are left out.",
+        """SELECT trials.trial_id, trials.title, trials.ages_label, criteria.path, criteria.text
 FROM trials JOIN criteria ON criteria.trial_id = trials.trial_id AND criteria.side = 'inclusion'
-WHERE coalesce(trials.ages_minimum_years, 0) < 12
+WHERE trials.ages_label IS NOT NULL AND coalesce(trials.ages_minimum_years, 0) < 12
   AND EXISTS (SELECT 1 FROM interventions
     WHERE interventions.trial_id = trials.trial_id AND type = 'DRUG' AND name LIKE '%' || :drug || '%')
 ORDER BY trials.trial_id, criteria.number""",
     ),
     "criteria_with_words": (
         "Criteria that hold some words",
-        "Words, and inclusion or exclusion.",
-        """SELECT criteria.trial_id, trials.title, criteria.path, criteria.text
+        "Words, all of which a criterion has, and its side: inclusion, exclusion or unassigned; nothing for all sides.",
+        """SELECT criteria.trial_id, trials.title, criteria.side, criteria.path, criteria.text
 FROM criteria_fts JOIN criteria ON criteria.rowid = criteria_fts.rowid JOIN trials USING (trial_id)
-WHERE criteria_fts MATCH :words AND criteria.side = :side
+WHERE criteria_fts MATCH coalesce(nullif(escape_fts(:words), ''), '""') AND (:side = '' OR criteria.side = :side)
 ORDER BY criteria_fts.rank""",
     ),
     "placebo_arms": (
         "Trials with a placebo arm, by condition",
-        "A word of the condition.",
+        "A word of the condition, or nothing for all conditions.",
         """SELECT trials.trial_id, trials.title, conditions.condition, arms.label
 FROM trials JOIN conditions USING (trial_id) JOIN arms USING (trial_id)
 WHERE arms.type = 'PLACEBO_COMPARATOR' AND conditions.condition LIKE '%' || :condition || '%'
@@ -68,9 +69,45 @@ ORDER BY trials.trial_id""",
     "unreliable": (
         "Trials with doubts",
         "Every record with warnings.",
-        "SELECT trial_id, title, warnings, unparsed FROM trials WHERE warnings IS NOT NULL ORDER BY trial_id",
+        """SELECT trial_id, title, warnings, unparsed, source_file
+FROM trials WHERE warnings IS NOT NULL ORDER BY trial_id""",
     ),
 }
+
+_PAGES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
+    "trials": (
+        "One row a trial, the newest id first. Its conditions, arms and criteria are linked from the row.",
+        ("overall_status", "phases", "study_type"),
+        {
+            "trial_id": "The NCT id, else the address of the page, else its digest.",
+            "ages_minimum_years": "The lower limit in years; empty where the page has none.",
+            "ages_maximum_years": "The upper limit in years; empty where the page has none.",
+            "warnings": "What is doubtful about the record.",
+        },
+    ),
+    "conditions": ("The conditions of each trial, in the order of the page.", ("condition",), {}),
+    "interventions": ("The treatments that each page lists.", ("type",), {}),
+    "identifiers": ("The ids of each trial, the NCT id too.", ("type",), {}),
+    "arms": ("The groups of each trial.", ("type",), {}),
+    "arm_interventions": (
+        "What each group gets.",
+        ("type",),
+        {
+            "arm": "The number of the arm.",
+            "intervention": "The number of the intervention; empty where the page does not list it.",
+        },
+    ),
+    "criteria": (
+        "One row a criterion, nested ones behind the one that they belong to.",
+        ("side", "kind"),
+        {
+            "side": "inclusion, exclusion, or unassigned where the page leaves that unclear.",
+            "path": "Its place on its side: 2.1 is the first one under the second.",
+            "kind": "criterion, or heading for a line that only introduces others.",
+        },
+    ),
+}
+"""What Datasette shows over each table: a description, the columns to count values of, and descriptions of columns."""
 
 
 @contextmanager
@@ -110,12 +147,19 @@ def open_sqlite(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
 
 
 def make_metadata(name: str) -> Record:
-    """Make the metadata for Datasette: what the database is, and questions to it."""
+    """Make the metadata for Datasette: what the database and its tables are, and questions to it."""
     queries = {
         key: {"title": title, "description": description, "sql": sql}
         for key, (title, description, sql) in _QUERIES.items()
     }
-    return {"databases": {name: {"title": "Clinical trials", "source": "trialscrape", "queries": queries}}}
+    tables: Record = {
+        table: {"description": description, "facets": facets, "columns": columns}
+        for table, (description, facets, columns) in _PAGES.items()
+    }
+    # Those without an NCT id come last: their long keys would make the first page wide.
+    tables["trials"] |= {"sort_desc": "nct_id", "size": 20, "label_column": "title"}
+    database = {"title": "Clinical trials", "source": "trialscrape", "queries": queries, "tables": tables}
+    return {"databases": {name: database}, "title": "Clinical trials"}  # it begins as `sources.outputs` knows it
 
 
 def _refuse_others(path: Path) -> None:

@@ -307,7 +307,7 @@ def open_tables(folder: Path, ending: str, open_table: OpenTable) -> Iterator[Ca
 
     A second record of one trial gets a key of its own; the function returns a sentence that says so.
     """
-    seen: dict[str, int] = {}
+    seen: dict[str, int] = {}  # keys, and how many records of that trial there were
     make_folder(folder)
     with ExitStack() as stack:
         writers = {
@@ -316,11 +316,15 @@ def open_tables(folder: Path, ending: str, open_table: OpenTable) -> Iterator[Ca
         }
 
         def write(record: Record) -> str | None:
-            key = identify(record)
-            seen[key] = times = seen.get(key, 0) + 1
-            own = key if times == 1 else f"{key}#{times}"
+            key = own = identify(record)
+            times = seen.get(key, 0)
+            while own in seen:  # an address may end in `#2` itself
+                times += 1
+                own = f"{key}#{times}"
+            seen[own] = 1
+            seen[key] = max(times, 1)
             for table, rows in make_rows(record, own):
                 writers[table.name](rows)
-            return None if times == 1 else f"{key}: another record of this trial; its trial_id is {own}"
+            return None if own == key else f"{key}: another record of this trial; its trial_id is {own}"
 
         yield write

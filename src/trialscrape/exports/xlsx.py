@@ -17,10 +17,13 @@ from trialscrape.extras import load_extra
 from trialscrape.sources.outputs import OUTPUT_MARK
 
 MOST_CHARACTERS = 32_767
-"""What a cell may hold, by Excel; a longer text is cut, and the writer says so."""
+"""What a cell may hold, by Excel, which counts units of UTF-16; a longer text is cut, and the writer says so."""
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet, by Excel, the header included."""
+
+_NARROWEST = 16
+"""Characters that a column shows at least: an NCT id and room around it."""
 
 _OPTIONS = {
     "constant_memory": True,
@@ -47,13 +50,15 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
         book = library.Workbook(str(made), {**_OPTIONS, "tmpdir": folder})
         sheet = book.add_worksheet("trials")
         sheet.freeze_panes(1, 0)
+        bold = book.add_format({"bold": True})
         kept: list[int] = []
         row = 0
 
         def write_header(columns: list[int]) -> None:
             kept.extend(columns)
-            for place, index in enumerate(kept):
-                sheet.write_string(0, place, TRIAL_COLUMNS[index].name)
+            for place, name in enumerate(TRIAL_COLUMNS[index].name for index in kept):
+                sheet.set_column(place, place, max(len(name) + 3, _NARROWEST))  # the name, and the filter's button
+                sheet.write_string(0, place, name, bold)
 
         def write(line: bytes) -> str | None:
             nonlocal row
@@ -74,6 +79,7 @@ def open_xlsx(path: Path | None) -> Iterator[Callable[[bytes], str | None]]:
             yield write
             if not row:
                 write_header(choose_columns(None))
+            sheet.autofilter(0, 0, row, len(kept) - 1)
             book.close()
         finally:
             sheet.row_data_fh.close()  # the library's file of rows, which it leaves open where the book is not written
@@ -101,8 +107,15 @@ def _copy(book: Path, stream: BinaryIO) -> None:
 def _put_cell(sheet: Any, row: int, column: int, cell: Cell) -> bool:  # noqa: ANN401  XlsxWriter's types are its own
     """Write a cell, and return whether it was cut."""
     if isinstance(cell, str):
-        sheet.write_string(row, column, cell[:MOST_CHARACTERS])
-        return len(cell) > MOST_CHARACTERS
+        text = _cut_text(cell)
+        sheet.write_string(row, column, text)
+        return text != cell
     if cell is not None:
         sheet.write(row, column, cell)
     return False
+
+
+def _cut_text(text: str) -> str:
+    if 2 * len(text) <= MOST_CHARACTERS:  # whatever its characters are
+        return text
+    return text.encode("utf-16-le")[: 2 * MOST_CHARACTERS].decode("utf-16-le", "ignore")

@@ -176,7 +176,8 @@ class _Sides:
         self.side = side
         self._section = side
         self._doubts: list[Doubt] = []
-        self._pending: Doubt | None = None  # a doubt about lines to come; void where a named side comes instead
+        # A doubt about lines to come, and the indent beyond which a heading that names a side makes it void.
+        self._pending: tuple[Doubt, int] | None = None
         self._floor = COLUMN_0  # the least indent of the current side's list
         self._is_over_nothing = False  # whether no item has followed the last heading that named it
 
@@ -204,7 +205,9 @@ class _Sides:
         return tuple(self._doubts)
 
     def _name(self, line: CriteriaLine, side: Side) -> None:
-        self._pending = None
+        if self._pending and line.indent > self._pending[1]:
+            self._pending = None
+        self._settle()
         if side != self.side or line.indent < self._floor:
             self._floor = COLUMN_0 if line.indent == COLUMN_0 else sys.maxsize
         self._is_over_nothing = True
@@ -216,7 +219,7 @@ class _Sides:
 
     def _lose(self, line: CriteriaLine, subheading: Subheading) -> None:
         self._settle()
-        self._pending = _make_doubt(line, "a heading that names one side", "what follows is unassigned")
+        self._pending = _make_doubt(line, "a heading that names one side", "what follows is unassigned"), _ROOT
         if not subheading.alone:
             self._settle()
         self._forget()
@@ -228,12 +231,14 @@ class _Sides:
         if self._is_over_nothing:
             self._floor, self._is_over_nothing = min(self._floor, line.indent), False
         elif line.indent < self._floor:
-            self._pending = _make_doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
+            doubt = _make_doubt(line, f"a heading behind the nested {self.side} criteria", "it is unassigned")
+            # In a section for both sides, an item over a nested heading is the name of a group, and no criterion.
+            self._pending = doubt, line.indent if self._section is None else sys.maxsize
             self._forget()
 
     def _settle(self) -> None:
         if self._pending:
-            self._doubts.append(self._pending)
+            self._doubts.append(self._pending[0])
             self._pending = None
 
     def _forget(self) -> None:

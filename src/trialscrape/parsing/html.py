@@ -4,8 +4,9 @@ The text is resiliparse's, the extractor that made the text pages this package i
 list items get markers, no class, id or style means anything. What would cost its parser more than linear time or
 memory is refused before, in linear time.
 
-Two things are not left to it: U+0000 becomes U+FFFD, which shows that something was there, and an empty list, item or
-`<pre>` is skipped, because it never sees their end and would indent the rest of the page.
+Two things are not left to it: U+0000, and U+000B, which it would print as a blank, become U+FFFD, which shows that
+something was there; and an empty list, item or `<pre>` is skipped, because it never sees their end and would indent
+the rest of the page.
 """
 
 import re
@@ -43,6 +44,7 @@ MAX_DEPTH = 2_000
 _FEW_TAGS = 20_000
 _REOPENED = 3  # elements of one kind
 
+_TAB_REFERENCE = re.compile(r"&#(?:0*+11(?![0-9])|[xX]0*+[bB](?![0-9a-fA-F]));?")  # of U+000B, a vertical tab
 _SKIPPED = ["noscript", "ul:empty", "ol:empty", "li:empty", "pre:empty"]
 
 
@@ -67,7 +69,8 @@ def read_html(html: str) -> WebPage:
         TooLarge: It has more than one of the limits above.
     """
     _check_size(html.encode())
-    tree = HTMLTree.parse(html.replace("\0", "\ufffd"))
+    shown = _TAB_REFERENCE.sub("\ufffd", html.replace("\0", "\ufffd").replace("\v", "\ufffd"))
+    tree = HTMLTree.parse(shown)
     text = extract_plain_text(tree, preserve_formatting=True, list_bullets=True, skip_elements=_SKIPPED)
     return WebPage(text, next(_find_addresses(tree, html), None))
 

@@ -33,6 +33,7 @@ SCHEMA = 2
 
 _CHUNK = 256 * 1024
 _BETWEEN = re.compile(r"\s*([\[,\]]?)\s*")
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # half of a surrogate pair, in JSON
 _LONGEST_QUOTE = 40
 _OLD = (
     "expected a record of schema 2, found schema 1: the referring site, the digest, and whether one section held both "
@@ -115,6 +116,8 @@ def _find_line_values(stream: BinaryIO, name: str) -> Iterator[_Found]:
             value = json.loads(line)
         except ValueError as error:
             raise _broken(name, number, line.decode("utf-8", "backslashreplace")) from error
+        if _HALF.search(line):
+            _refuse_halves(name, number, value)
         yield _Found(number, value)
 
 
@@ -144,9 +147,22 @@ def _split_values(stream: BinaryIO, name: str) -> Iterator[_Found]:
             raise _broken(name, line, between[1])
         if end == "[]":
             marks, end = ((",",), "]") if between[1] else (("",), "")
+        if _HALF.search(buffer[between.end() : stop].encode()):
+            _refuse_halves(name, line, value)
         yield _Found(line, value)
         line += buffer.count("\n", between.end(), stop)
         at = stop
+
+
+def _refuse_halves(name: str, line: int, value: object) -> None:
+    """Refuse half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        found = error.object[error.start : error.end].encode("ascii", "backslashreplace").decode()
+        raise RecordFileError(
+            f"{name}:{line}: expected a record, found half of a character, {found}: {_ADVICE}"
+        ) from error
 
 
 def _too_long(name: str, line: int) -> RecordFileError:
