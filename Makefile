@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo check test lowest fuzz accuracy docs bench clean
+.PHONY: demo check test lowest fuzz accuracy commands docs bench clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -46,6 +46,10 @@ fuzz: .venv/dev
 STUDIES ?= 5000
 accuracy: .venv/dev
 	$(BIN)/python -m bench.accuracy --studies $(STUDIES)
+
+# docs/commands.md and the picture of `show`, after a change of a help or of what `show` prints.
+commands: .venv/dev
+	$(BIN)/python tests/command_docs.py
 
 # The site of the docs, in output/site; a link to nowhere fails.
 docs: .venv/dev
