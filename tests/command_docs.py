@@ -1,5 +1,6 @@
 """Write what the docs show of the command line: the help of every command, and a picture of `show`. `make commands`."""
 
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -59,9 +60,8 @@ def _render_help(name: str) -> str:
 
 def render_picture() -> str:
     """Return the picture of `show`."""
-    with Path("/dev/null").open("w") as nowhere:
-        console = Console(record=True, width=WIDTH, file=nowhere, markup=False, highlight=False, force_terminal=True)
-        console.print(display(trialscrape.trace((ROOT / SHOWN).read_bytes(), file=SHOWN)))
+    console = Console(record=True, width=WIDTH, file=StringIO(), markup=False, highlight=False, force_terminal=True)
+    console.print(display(trialscrape.trace((ROOT / SHOWN).read_bytes(), file=SHOWN)))
     return console.export_svg(title="", code_format=FRAME, unique_id="show")
 
 

@@ -4,6 +4,7 @@ import inspect
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -71,13 +72,27 @@ def test_the_help_begins_with_what_the_function_says(name: str) -> None:
     assert " ".join(said.split()) in " ".join(read_help(name).split())
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_store_is_a_variable_of_the_commands_that_open_it(name: str) -> None:
+def list_params(name: str) -> list[Any]:
+    """Return the arguments and options of a command, as typer made them."""
     command = get_command(make_app())
     for part in name.split():
         command = command.commands[part]  # type: ignore[attr-defined]  # it is a group
-    params = command.make_context(name, ["--help"], resilient_parsing=True).command.params
-    assert ("TRIALSCRAPE_STORE" in {one.envvar for one in params}) == ("TRIALSCRAPE_STORE" in COMMANDS[name].variables)
+    params: list[Any] = command.make_context(name, ["--help"], resilient_parsing=True).command.params
+    return params
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_store_is_a_variable_of_the_commands_that_open_it(name: str) -> None:
+    variables = {one.envvar for one in list_params(name)}
+    assert ("TRIALSCRAPE_STORE" in variables) == ("TRIALSCRAPE_STORE" in COMMANDS[name].variables)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_parameter_says_what_it_is_and_what_it_takes(name: str) -> None:
+    for one in list_params(name):
+        assert one.help, one.name
+        is_flag = one.opts[0].startswith("-") and one.is_flag
+        assert bool(one.metavar) != is_flag, one.name
 
 
 def test_every_variable_is_heeded_by_some_command() -> None:

@@ -65,12 +65,11 @@ def _collect_usage(command: TyperCommand) -> list[str]:
 
 
 def _describe(param: Any) -> tuple[str, str]:  # noqa: ANN401  typer keeps these types to itself
-    """Describe an argument, or an option: its names and, unless it is a flag, what its value is."""
+    """Describe an argument, or an option: its names and, unless it is a flag, its metavar."""
     is_option = param.opts[0].startswith("-")
     names = ", ".join(sorted(param.opts, key=len)) if is_option else ""
-    value = "" if is_option and param.is_flag else param.metavar
     required = " (required)" if is_option and param.required else ""
-    return " ".join(filter(None, (names, value))), f"{param.help}{required}"
+    return " ".join(filter(None, (names, param.metavar))), f"{param.help}{required}"
 
 
 def _list_options(command: TyperCommand | TyperGroup, ctx: Any) -> list[tuple[str, str]]:  # noqa: ANN401  as above
