@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TOOLS := .venv-release/tools/bin
 
-.PHONY: demo check test lowest fuzz accuracy docs notebook bench release clean
+.PHONY: demo check test lowest fuzz accuracy commands docs notebook bench release clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -47,6 +47,10 @@ fuzz: .venv/dev
 STUDIES ?= 5000
 accuracy: .venv/dev
 	$(BIN)/python -m bench.accuracy --studies $(STUDIES)
+
+# docs/commands.md and the picture of `show`, after a change of a help or of what `show` prints.
+commands: .venv/dev
+	$(BIN)/python tests/command_docs.py
 
 # The site of the docs, in output/site; a link to nowhere fails.
 docs: .venv/dev

@@ -28,6 +28,7 @@ FAST = {
     ),
     *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
     *(
+        "cli/test_help",
         "parsing/test_calls",
         "parsing/test_criteria_text",
         "sources/test_files",

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import trialscrape
+from command_docs import PAGE, PICTURE, render_page, render_picture
 from trialscrape import errors
 from trialscrape.records import SEVERITIES, Trial
 from trialscrape.results import Outcome
@@ -115,6 +116,17 @@ def test_every_warning_and_outcome_is_in_the_docs() -> None:
     of_ids = (ROOT / "docs/scrape.md").read_text().split("## Outcomes")[1].split("\n## ")[0]
     cells = "".join(re.findall(r"^\| (`[^|]*)\|", of_ids, re.MULTILINE))
     assert listed | set(re.findall(r"`(\w+)`", cells)) == set(Outcome)
+
+
+def test_the_docs_have_the_help_of_every_command() -> None:
+    assert PAGE.read_text() == render_page(), "a help has changed: `make commands` writes docs/commands.md again"
+
+
+def test_the_picture_shows_what_show_prints() -> None:
+    # Colours and places are those of a version of rich; the texts are ours.
+    kept, printed = (re.findall(r"<text [^>]*>(.*?)</text>", svg) for svg in (PICTURE.read_text(), render_picture()))
+    assert kept == printed, "`show` prints something else: `make commands` draws docs/images/show.svg again"
+    assert len(kept) > 50
 
 
 def test_the_readme_lists_every_field() -> None:

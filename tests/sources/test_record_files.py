@@ -100,7 +100,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "wrong value": (
         ONE + b"\n" + changed(enrollment={"count": -1, "type": "ACTUAL"}),
-        f":2: expected a record, found at enrollment.count: input should be greater than or equal to 0: {ADVICE}",
+        f":2: expected a record, found -1 at enrollment.count, which cannot stand there: {ADVICE}",
     ),
     "number beyond any database": (
         changed(location_count=2**63),
@@ -116,8 +116,13 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "wrong id": (
         changed(nct_id="NCT1"),
-        f":1: expected a record, found at nct_id: string should match pattern '^nct[0-9]{{8}}$': {ADVICE}",
+        f":1: expected a record, found 'NCT1' at nct_id, which cannot stand there: {ADVICE}",
     ),
+    "missing part": (
+        changed(enrollment={"count": 1}),
+        f":1: expected a record, found no enrollment.type: {ADVICE}",
+    ),
+    "unknown field": (changed(mood="good"), f":1: expected a record, found mood, which is no field: {ADVICE}"),
     "cut array": (
         ARRAY[:-2],
         f":{len(all_lines()) + 2}: expected a record as JSON, found the end of the file: {ADVICE}, whole",

@@ -9,67 +9,80 @@ from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.main import get_command
 
 from trialscrape import __version__
+from trialscrape.cli.commands import COMMANDS, GROUPS
+from trialscrape.cli.help import WIDTH, DocumentedCommand, DocumentedGroup
 
 PIPE_CLOSED = 128 + 13
 """The exit code of a command that SIGPIPE ends: nothing failed, and `check` raised no alarm."""
 
+# typer keeps two columns free.
+_LAYOUT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH + 2}
 
-class _Commands(TyperGroup):
-    """The commands. Where the reader of stdout leaves early, typer would end them with 1."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer keeps these types to itself
+class _NamedCommand(DocumentedCommand):
+    """A command of the table that is imported when it is run, or its help or its options are wanted."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key.rpartition(" ")[2], short_help=COMMANDS[key].summary, rich_markup_mode=None)
+        self._key = key
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401  typer keeps these types to itself
+        """Begin a run of the command itself."""
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        app.command(self.name, cls=DocumentedCommand, context_settings=_LAYOUT)(_load(self._key))
+        return get_command(app).make_context(*arguments, **more)
+
+
+class _Commands(DocumentedGroup):
+    """All commands. Where the reader of stdout leaves early, typer would end them with 1."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401  as above
+        super().__init__(**attributes)
+        self.commands = {key: _NamedCommand(key) for key in COMMANDS if " " not in key}
+        for name, summary in GROUPS.items():
+            within = [_NamedCommand(key) for key in COMMANDS if key.startswith(f"{name} ")]
+            self.commands[name] = DocumentedGroup(
+                name=name,
+                help=summary,
+                short_help=summary,
+                commands=within,
+                no_args_is_help=True,
+                rich_markup_mode=None,
+                context_settings=_LAYOUT,
+            )
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as above
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             sys.exit(PIPE_CLOSED)
 
 
-COMMANDS = {
-    "parse": "parse.parse_pages",
-    "criteria": "criteria.print_criteria",
-    "scrape": "scrape.scrape_ids",
-    "convert": "convert.convert",
-    "check": "inspect.check",
-    "report": "report.write_report",
-    "show": "inspect.show",
-    "schema": "inspect.schema",
-    "find": "find.find",
-    "diff": "diff.diff",
-    "verify": "verify.verify_records",
-    "explain": "explain.explain",
-    "index": "store.index",
-    "store": "store.store_commands",
-}
-"""The commands, as help lists them: a name to the module beside this one, and what it calls the command."""
-
-
-_TRY = (
-    "Try `trialscrape parse page.html` with a study page that you saved, `trialscrape show page.html` to look at it, "
-    "and `trialscrape scrape NCT04280705 -o trials.jsonl` to fetch one."
-)
-
-
 def make_app(name: str | None = None) -> typer.Typer:
-    """Make the command line of one command, or of all: what a command does not need is not imported."""
-    app = typer.Typer(
+    """Make the command line.
+
+    Args:
+        name: A command, or the group of it, to import at once: what others need is not imported. Without it, a command
+            is imported when it runs.
+    """
+    for key in COMMANDS:
+        if key.partition(" ")[0] == name:
+            _load(key)
+    return typer.Typer(
         cls=_Commands,
         callback=_accept_options,
-        epilog=_TRY,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+        context_settings=_LAYOUT,
     )
-    for known in [name] if name in COMMANDS else COMMANDS:
-        command = resolve_name(f"{__package__}.{COMMANDS[known]}")
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=known)
-        else:
-            app.command(known)(command)
-    return app
+
+
+def _load(key: str) -> Any:  # noqa: ANN401  each command has its own parameters
+    return resolve_name(f"{__package__}.{COMMANDS[key].function}")
 
 
 def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with the flag

@@ -47,7 +47,14 @@ def echo_error(message: str) -> None:
 
 def usage_error(message: str) -> NoReturn:
     """End the command with a usage error, exit code 2."""
-    raise typer.BadParameter(escape_controls(message))
+    raise _UsageError(escape_controls(message))
+
+
+class _UsageError(typer.BadParameter):
+    """A usage error that is about an option says which, and no more than that before the message."""
+
+    def format_message(self) -> str:
+        return f"{self.param.opts[0]}: {self.message}" if self.param else self.message
 
 
 @contextmanager

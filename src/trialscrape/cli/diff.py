@@ -30,7 +30,7 @@ def diff(
 ) -> None:
     """Show what changed between two sets of records, by meaning.
 
-    Arms are matched by label, criteria by text. Exit code 0 when nothing changed, 1 when something did, 2 for trouble.
+    Arms are matched by label, criteria by text.
     """
     if unknown := [name for name in ignore or [] if name not in FIELDS]:
         usage_error(f"there is no field {', '.join(unknown)}; choose from {', '.join(FIELDS)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import echo_error, escape_controls, report_errors, usage_error
-from trialscrape.cli.options import DEFAULT_STORE, Site, StoreFile, make_settings
+from trialscrape.cli.options import DEFAULT_STORE, Site, StoreFile, make_settings, read_count
 from trialscrape.engines import parse
 from trialscrape.errors import PageError
 from trialscrape.settings import Settings
@@ -19,21 +19,21 @@ from trialscrape.store.store import Store
 def find(
     words: Annotated[
         list[str],
-        typer.Argument(
-            metavar="WORD…", help="Words of the title; 'alport*' is the beginning of one.", show_default=False
-        ),
+        typer.Argument(metavar="WORD", help="Words of the title; 'alport*' is the beginning of one."),
     ],
     *,
     ids: Annotated[
         bool, typer.Option("--ids", help="Print the NCT id instead of the address where the store knows it.")
     ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Print at most so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", parser=read_count, help="Print at most so many.")
+    ] = None,
     store: StoreFile = DEFAULT_STORE,
     site: Site = None,
 ) -> None:
     """Find study pages by words of their addresses in the local index, without any request.
 
-    Prints an address a line, which `scrape -i -` reads. All words must be there. Exit code 1 when nothing is found.
+    Prints an address a line, which `scrape -i -` reads. All words must be there.
     """
     settings = make_settings(site=site)
     text = " ".join(words)

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from trialscrape.cli.console import echo_error, escape_controls, report_errors, usage_error
 from trialscrape.cli.differences import write_rows
-from trialscrape.cli.display import display
-from trialscrape.cli.options import DEFAULT_STORE, StoreFile
+from trialscrape.cli.display import print_record
+from trialscrape.cli.options import DEFAULT_STORE, Full, StoreFile, read_count
 from trialscrape.engines import read_page
 from trialscrape.exports.jsonl import format_record
 from trialscrape.quality.diff import compare_trials
@@ -66,13 +65,15 @@ def history(study: Study, *, as_json: AsJson = False, store: StoreFile = DEFAULT
                 )
 
 
-def show_page(
+def show_page(  # noqa: PLR0913  a command has as many options as it needs
     study: Study,
     *,
     version: Annotated[
-        int | None, typer.Option("--version", metavar="N", help="The version that `store history` numbers so.")
+        int | None,
+        typer.Option("--version", metavar="N", parser=read_count, help="The version that `store history` numbers so."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the record as JSON.")] = False,
+    full: Full = False,
     as_page: Annotated[bool, typer.Option("--page", help="Write the page's bytes as they were fetched.")] = False,
     store: StoreFile = DEFAULT_STORE,
 ) -> None:
@@ -84,19 +85,21 @@ def show_page(
         if as_page:
             sys.stdout.buffer.write(kept.page.body)
             return
-        result = _read_kept(opened, kept)
+        result = read_kept(opened, kept, spans=not as_json)
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)
     if as_json:
         sys.stdout.buffer.write(format_record(result.trial) + b"\n")
     else:
-        Console(markup=False, highlight=False).print(display(result.trial))
+        print_record(result.trial, fetched_at=kept.page.fetched_at, full=full)
 
 
 def prune(
     *,
-    keep: Annotated[int, typer.Option("--keep", metavar="N", min=1, help="How many versions of each page stay.")],
+    keep: Annotated[
+        int, typer.Option("--keep", metavar="N", parser=read_count, help="How many versions of each page stay.")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be removed.")] = False,
     store: StoreFile = DEFAULT_STORE,
 ) -> None:
@@ -142,7 +145,7 @@ def _require_version(store: Store, study: str, number: int | None) -> PageVersio
 def _list_versions(store: Store, url: str) -> Iterator[dict[str, Any]]:
     before = None
     for kept in store.pages.versions(url):
-        result = _read_kept(store, kept)
+        result = read_kept(store, kept)
         changed = None
         if result.trial:
             changed = _list_changed(before, result.trial) if before else None
@@ -164,5 +167,7 @@ def _list_changed(old: Trial, new: Trial) -> list[str]:
     return list(dict.fromkeys(change.field for change in compare_trials(old, new) if change.field))
 
 
-def _read_kept(store: Store, kept: PageVersion) -> PageResult:
-    return read_page(replace(kept.page, file=kept.url, match=store.pages.find_match(kept.version_id)))
+def read_kept(store: Store, kept: PageVersion, *, spans: bool = False) -> PageResult:
+    """Read the record of a kept page, with the id that it was matched to."""
+    match = store.pages.find_match(kept.version_id)
+    return read_page(replace(kept.page, file=kept.url, match=match), spans=spans)

@@ -1,24 +1,18 @@
-"""The commands that look at pages or at the record: `check`, `show`, `schema`."""
+"""`check` and `schema`: how well pages are understood, and what a record is."""
 
 import json
-import os
 from collections import Counter
 from functools import reduce
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from trialscrape.cli.console import echo_error, escape_controls, progress, usage_error
-from trialscrape.cli.display import display
+from trialscrape.cli.console import escape_controls, progress
 from trialscrape.cli.options import Host, Jobs, Paths, TextColumn, UrlColumn, find_files, make_selection
-from trialscrape.engines import map_pages, read_page
+from trialscrape.engines import map_pages
 from trialscrape.exports.jsonl import format_row
-from trialscrape.page import Page
 from trialscrape.quality.coverage import Coverage, add_coverage, as_json, measure_coverage, report
 from trialscrape.records import SCHEMA_VERSION, TracedTrial, Trial
-from trialscrape.sources.files import read_pages
 from trialscrape.sources.members import SKIPPED
 
 
@@ -35,7 +29,7 @@ def check(  # noqa: PLR0913  a command has as many options as it needs
 
     It reads the same files as `parse`.
 
-    Writes no records. Exit code 1 when anything is unparsed or unknown: the alarm for a changed site.
+    Writes no records. Its exit code is the alarm for a changed site.
     """
     files = find_files(paths)
     selection = make_selection(host, text_column, url_column)
@@ -50,35 +44,6 @@ def check(  # noqa: PLR0913  a command has as many options as it needs
             print(escape_controls(line))
     if counts.alarm:
         raise typer.Exit(1)
-
-
-def show(
-    path: Annotated[
-        str, typer.Argument(metavar="PATH", help="One saved page, FILE!MEMBER of an archive, or - for stdin.")
-    ],
-) -> None:
-    """Show one record in a readable layout."""
-    file = _find_archive(path)
-    find_files([file])
-    if Path(file).is_dir():
-        usage_error(f"{file} is a folder; name one page")
-    pages = (page for page in read_pages(file) if path in (file, page.file))
-    page = next(pages, None)
-    if page is None:
-        usage_error(f"there is no page {path}")
-    result = read_page(page) if isinstance(page, Page) else page
-    if not result.trial:
-        echo_error(f"{result.file}: {result.outcome}: {result.message}")
-        raise typer.Exit(1)
-    Console(markup=False, highlight=False).print(display(result.trial))
-
-
-def _find_archive(path: str) -> str:
-    """Return the part of `FILE!MEMBER` that is a file, or the whole path."""
-    file = path
-    while "!" in file and not os.path.lexists(file):
-        file = file.rpartition("!")[0]
-    return file if file and os.path.lexists(file) else path
 
 
 def schema(

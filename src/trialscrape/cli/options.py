@@ -24,7 +24,7 @@ MOST_SHOWN = 20
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATH…", help="Files, folders (recursively), or - for stdin.", show_default=False),
+    typer.Argument(metavar="PATH", help="Files, folders (recursively), or - for stdin."),
 ]
 Host = Annotated[
     str | None,
@@ -42,10 +42,20 @@ UrlColumn = Annotated[
 ]
 
 
+def read_count(text: str) -> int:
+    """Read the value of an option: a whole number of 1 or more."""
+    if not re.fullmatch("0*[1-9][0-9]{0,17}", text, re.ASCII):
+        usage_error(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
+
+
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", metavar="N", min=1, help="Processes that read pages; default is one for few pages, else all cores."
+        "--jobs",
+        metavar="N",
+        parser=read_count,
+        help="Processes that read pages; default is one for few pages, else all cores.",
     ),
 ]
 
@@ -68,7 +78,12 @@ Output = Annotated[
 ]
 FormatName = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help=f"{', '.join(formats.FORMATS)}; default is by the name of the file."),
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        autocompletion=lambda: list(formats.FORMATS),
+        help=f"{', '.join(formats.FORMATS)}; default is by the name of the file.",
+    ),
 ]
 
 
@@ -184,12 +199,19 @@ def make_selection(host: str | None, text_column: str | None, url_column: str | 
 
 
 DEFAULT_STORE = Path("trialscrape.db")
+Full = Annotated[bool, typer.Option("--full", help="Show long texts and lists whole.")]
 StoreFile = Annotated[
-    Path, typer.Option("--store", envvar="TRIALSCRAPE_STORE", show_envvar=False, help="The store of fetched pages.")
+    Path,
+    typer.Option(
+        "--store",
+        metavar="FILE",
+        envvar="TRIALSCRAPE_STORE",
+        help=f"The store of fetched pages; default is {DEFAULT_STORE}.",
+    ),
 ]
 Site = Annotated[str | None, typer.Option("--site", metavar="URL", help="Scheme and host of the site.")]
 Registry = Annotated[str | None, typer.Option("--registry", metavar="URL", help="Scheme and host of the registry.")]
-Rate = Annotated[float | None, typer.Option("--rate", metavar="N", help="Requests a second over all hosts; default 1.")]
+Rate = Annotated[str | None, typer.Option("--rate", metavar="N", help="Requests a second over all hosts; default 1.")]
 Contact = Annotated[
     str | None, typer.Option("--contact", metavar="TEXT", help="Mail address or URL for the User-Agent.")
 ]

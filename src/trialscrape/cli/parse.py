@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -31,7 +31,13 @@ from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
 
-Engine = Literal["here", "ray"]
+ENGINES = ("here", "ray")
+
+
+def _read_engine(name: str) -> str:
+    if name not in ENGINES:
+        usage_error(f"expected one of {', '.join(ENGINES)}, found {name!r}")
+    return name
 
 
 def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
@@ -48,7 +54,16 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
     jobs: Jobs = None,
-    engine: Annotated[Engine, typer.Option("--engine", help="What runs the work; ray writes a folder.")] = "here",
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="|".join(ENGINES),
+            parser=_read_engine,
+            autocompletion=lambda: list(ENGINES),
+            help="What runs the work; default is here; ray writes a folder.",
+        ),
+    ] = "here",
     ray_address: Annotated[
         str | None,
         typer.Option("--ray-address", metavar="ADDRESS", help="A running cluster; default is one of this machine."),

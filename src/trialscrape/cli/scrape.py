@@ -39,12 +39,14 @@ from trialscrape.store.store import Store
 
 def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID|URL]…", help="NCT ids, or addresses or slugs of study pages.")
+        list[str] | None, typer.Argument(metavar="ID|URL", help="NCT ids, or addresses or slugs of study pages.")
     ] = None,
     *,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("-i", "--input", metavar="FILE|-", help="A list, CSV or text to read ids from; may be repeated."),
+        typer.Option(
+            "-i", "--input", metavar="FILE", help="A list, CSV or text to read ids from, or -; may be repeated."
+        ),
     ] = None,
     column: Annotated[
         str | None,
@@ -60,7 +62,7 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     registry: Registry = None,
     rate: Rate = None,
     concurrency: Annotated[
-        int | None, typer.Option("--concurrency", metavar="N", help="Requests in flight; default 2.")
+        str | None, typer.Option("--concurrency", metavar="N", help="Requests in flight; default 2.")
     ] = None,
     max_age: Annotated[
         str | None, typer.Option("--max-age", metavar="AGE", help="Take younger pages from the store; default 7d.")
@@ -153,7 +155,7 @@ def _read_id_file(name: str, column: str | None) -> list[str]:
     try:
         id_list = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
     except OSError as error:
-        usage_error(f"cannot read {name}: {error.strerror}")
+        usage_error(f"cannot read {name}: {(error.strerror or str(error)).lower()}")
     except IdFileError as error:
         usage_error(f"{name}: {error}")
     place = f"in column {id_list.column!r}" if id_list.column else "in its text"

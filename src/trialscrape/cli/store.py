@@ -1,4 +1,4 @@
-"""`index` and `store`: the local index of addresses, and the store of fetched pages."""
+"""`index sync`, `index status`, `store export` and `store import`: the local index of addresses, archives of pages."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
-from trialscrape.cli.history import history, list_kept, prune, show_page
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
@@ -29,16 +28,7 @@ from trialscrape.sources.stores import list_pages
 from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
 
-index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
-store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
 
-store_commands.command("list")(list_kept)
-store_commands.command("history")(history)
-store_commands.command("show")(show_page)
-store_commands.command("prune")(prune)
-
-
-@index.command("sync")
 def index_sync(
     *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
 ) -> None:
@@ -79,7 +69,6 @@ def _report_sync(url: str, report: SyncReport) -> None:
     echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
 
 
-@index.command("status")
 def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
     """Print the size and the age of the index."""
     with report_errors(), Store.open(store, lock=False) as opened:
@@ -93,7 +82,6 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
 _ARCHIVES = {"warc": (".warc", ".warc.gz"), "wacz": (".wacz",)}
 
 
-@store_commands.command("export")
 def store_export(
     path: Annotated[Path, typer.Argument(metavar="FILE", callback=check_output, help="The archive to write.")],
     *,
@@ -127,8 +115,11 @@ def _choose_archive(path: Path, name: str | None) -> str:
     return chosen
 
 
-@store_commands.command("import")
-def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store: StoreFile = DEFAULT_STORE) -> None:
+def store_import(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The WARC file to read, plain or gzip.")],
+    *,
+    store: StoreFile = DEFAULT_STORE,
+) -> None:
     """Read the study pages of a WARC file into the store."""
     with report_errors("the same command continues it"), Store.open(store) as opened:
         report = import_warc(opened, path)

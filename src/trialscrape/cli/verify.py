@@ -40,8 +40,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
 ) -> None:
     """Compare pages with the registry's records of their studies, field by field.
 
-    The registry is asked for each study alone, politely; --against reads its JSON from the disk. Exit code 0 when
-    nothing differs, 1 when something does or a study could not be compared, 2 for trouble.
+    The registry is asked for each study alone, politely; --against reads its JSON from the disk.
     """
     if against and registry:
         usage_error("give --against or --registry, not both")

@@ -40,6 +40,8 @@ _OLD = (
     "sides are unknown; read the page again"
 )
 _ADVICE = "give what `parse` or `scrape` wrote as .jsonl or .json"
+# By the kind of pydantic's error.
+_FAULTS = {"missing": "found no {where}", "extra_forbidden": "found {where}, which is no field"}
 _A_YEAR = {AGE_UNIT[unit]: number for unit, number in AGE_UNITS_A_YEAR.items()}
 
 
@@ -202,9 +204,9 @@ def _build(found: _Found, name: str) -> Trial:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise RecordFileError(
-            f"{place}: expected a record, found at {where}: {first['msg'].lower()}: {_ADVICE}"
-        ) from error
+        fault = _FAULTS.get(first["type"], "found {input!r:.{longest}} at {where}, which cannot stand there")
+        message = fault.format(where=where, input=first["input"], longest=_LONGEST_QUOTE)
+        raise RecordFileError(f"{place}: expected a record, {message}: {_ADVICE}") from error
 
 
 def _lift(record: dict[str, Any]) -> dict[str, Any]:
