@@ -50,6 +50,7 @@ FAST = {
         "test_addresses",
         "test_settings",
         "test_vocabulary",
+        "test_wording",
     ),
 }
 """The modules that `make check` runs."""

@@ -270,7 +270,7 @@ def test_two_runs_on_one_store(run: Runner) -> None:
         f"to end or stop it, or name another store. The lock {run.folder}/trialscrape.db.lock ends with its process "
         "and need not be removed\n"
     )
-    assert first.communicate(timeout=20)[1] == summary("1 ids: 1 new", 2, output="trials.jsonl").encode()
+    assert first.communicate(timeout=20)[1] == summary("1 id: 1 new", 2, output="trials.jsonl").encode()
     assert first.returncode == 0
     assert run("scrape", IDS[1], "-o", "others.jsonl").returncode == 0
 
@@ -330,7 +330,7 @@ def test_a_full_stdout_is_reported_and_nothing_is_fetched_twice(run: Runner) -> 
     assert process.stderr.decode() == "cannot write output: no space left on device\n"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still that of the first process.
-    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
+    assert run("scrape", IDS[0]).stderr == summary("1 id: 1 new", 2)
     assert run.replica.requests == []
 
 
@@ -392,19 +392,19 @@ def test_the_index_is_synced_and_reported(run: Runner) -> None:
     first = run("index", "sync")
     assert (first.returncode, first.stdout) == (0, "")
     assert first.stderr == (
-        f"{sitemap}: 1 files read, 0 unchanged, 0 done before, 0 failed; 12 added, 0 removed, 12 addresses in all\n"
+        f"{sitemap}: 1 file read, 0 unchanged, 0 done before, 0 failed; 12 added, 0 removed, 12 addresses in all\n"
     )
     status = run("index", "status")
     assert status.returncode == 0
-    assert status.stdout.splitlines()[0] == "addresses  12 in 1 files"
+    assert status.stdout.splitlines()[0] == "addresses  12 in 1 file"
     assert re.fullmatch(r"read       20\S+ \S+ to 20\S+ \S+", status.stdout.splitlines()[1])
 
 
 def test_a_renamed_study_is_found_by_the_index(run: Runner) -> None:
     run.replica.site = Site(studies=(replace(STUDIES[0], slug=f"{STUDIES[0].slug}-of-the-city"),))
-    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == summary("1 ids: 1 unresolved", 3).strip()
+    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == summary("1 id: 1 unresolved", 3).strip()
     run("index", "sync")
-    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
+    assert run("scrape", IDS[0]).stderr == summary("1 id: 1 new", 2)
 
 
 def test_a_sitemap_that_fails_is_reported(run: Runner) -> None:

@@ -17,6 +17,7 @@ from trialscrape.exports.fields import choose_fields, make_filter
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
 from trialscrape.sources.members import Selection
+from trialscrape.wording import write_count
 
 MOST_SHOWN = 20
 """Messages about single pages or records that a command prints; the rest are counted."""
@@ -116,7 +117,7 @@ class Target(NamedTuple):
 
             yield write_selected
         if notes > MOST_SHOWN:
-            echo_error(f"… and {notes - MOST_SHOWN:,} more notes")
+            echo_error(f"… and {write_count(notes - MOST_SHOWN, 'more note')}")
 
 
 def require_target(

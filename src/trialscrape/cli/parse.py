@@ -35,6 +35,7 @@ from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.shards import PageShard, ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
+from trialscrape.wording import write_count
 
 Engine = Literal["here", "ray"]
 
@@ -136,11 +137,12 @@ def _parse_on_ray(
                 continue
             shard, message = summary
             failed += 1
-            echo_error(f"{shard.files[0]} and what follows it ({len(shard.files):,} files): {message}")
+            echo_error(f"{shard.files[0]} and what follows it ({write_count(len(shard.files), 'file')}): {message}")
         tally = write_manifest(folder, summaries)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in tally.most_common())
-    counts = f"{len(summaries):,} shards, {failed:,} failed, {files.skipped:,} skipped files"
-    echo_error(f"{counts}; {tally.total():,} pages: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
+    counts = f"{write_count(len(summaries), 'shard')}, {failed:,} failed, {write_count(files.skipped, 'skipped file')}"
+    pages = write_count(tally.total(), "page")
+    echo_error(f"{counts}; {pages}: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
     if failed or tally.total() > tally["ok"]:
         raise typer.Exit(1)
 
@@ -149,8 +151,8 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
     result = page.result
     tally["pages"] += 1
     tally[result.outcome] += 1
-    tally["warnings"] += page.warnings
-    tally["unparsed lines"] += page.unparsed
+    tally["warning"] += page.warnings
+    tally["unparsed line"] += page.unparsed
     if page.record:
         return
     tally["failed"] += 1
@@ -162,7 +164,13 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
 def _summarize(tally: Counter[str], output: Path | None) -> None:
     if tally["failed"] > MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
-    always = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in names)
+    counts = ", ".join(
+        (
+            write_count(tally["pages"], "page"),
+            *(f"{tally[name]:,} {name}" for name in ("ok", "failed")),
+            *(write_count(tally[name], name) for name in ("warning", "unparsed line")),
+            *(f"{tally[name]:,} {name}" for name in (SKIPPED, OTHER_SITES) if tally[name]),
+            *(write_count(count, "revisit") for count in (tally[REVISITS],) if count),
+        )
+    )
     echo_error(f"{counts}; records in {output}" if output else counts)

@@ -23,6 +23,7 @@ from trialscrape.exports.files import open_output
 from trialscrape.quality.report import Tally, add_tally, render_report, summarize, tally_pages
 from trialscrape.results import Outcome
 from trialscrape.sources.members import SKIPPED
+from trialscrape.wording import write_count
 
 
 def write_report(  # noqa: PLR0913  a command has as many options as it needs
@@ -51,7 +52,7 @@ def write_report(  # noqa: PLR0913  a command has as many options as it needs
         stream.write(render_report(summary, escape_controls).encode())
     pages, read = tally.outcomes.total(), tally.outcomes[Outcome.OK]
     place = f"; report in {output}" if target else ""
-    echo_error(f"{pages:,} pages, {read:,} read, {pages - read:,} failed{place}")
+    echo_error(f"{write_count(pages, 'page')}, {read:,} read, {pages - read:,} failed{place}")
     if not pages:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if not read:

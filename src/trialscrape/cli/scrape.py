@@ -35,6 +35,7 @@ from trialscrape.scraping.ids import normalize_ids, read_ids
 from trialscrape.scraping.run import plan, resume, run_key
 from trialscrape.settings import Settings
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 
 def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
@@ -127,23 +128,23 @@ def _run(ids: list[str], store: Store, settings: Settings, target: Target) -> in
                 rows.write(format_row(result.row()) + b"\n")
     store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
-    sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
+    sums = ", ".join(write_count(tally[name], name) for name in ("warning", "unparsed line", "request"))
     places = f"pages in {store.path}" + (f", records in {target.path}" if target.path else "")
-    echo_error(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
+    echo_error(f"{write_count(len(ids), 'id')}: {outcomes}; {sums}; {places}")
     return tally["failed"]
 
 
-_SUMS = frozenset({"records", "failed", "warnings", "unparsed lines", "requests"})
+_SUMS = frozenset({"records", "failed", "warning", "unparsed line", "request"})
 
 
 def _count(tally: Counter[str], result: IdResult) -> None:
     tally[result.outcome] += 1
-    tally["requests"] += result.attempts
+    tally["request"] += result.attempts
     tally["records"] += result.trial is not None
     tally["failed"] += result.trial is None or result.outcome is Outcome.STALE
     if result.trial:
-        tally["warnings"] += len(result.trial.warnings)
-        tally["unparsed lines"] += len(result.trial.unparsed)
+        tally["warning"] += len(result.trial.warnings)
+        tally["unparsed line"] += len(result.trial.unparsed)
     if result.message:
         echo_error(f"{result.id}: {result.outcome}: {result.message}")
 
@@ -157,5 +158,5 @@ def _read_id_file(name: str, column: str | None) -> list[str]:
     except IdFileError as error:
         usage_error(f"{name}: {error}")
     place = f"in column {id_list.column!r}" if id_list.column else "in its text"
-    echo_error(f"{name}: {len(id_list.ids):,} ids {place}")
+    echo_error(f"{name}: {write_count(len(id_list.ids), 'id')} {place}")
     return id_list.ids

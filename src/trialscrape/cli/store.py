@@ -28,6 +28,7 @@ from trialscrape.scraping.sitemap import MAX_BYTES
 from trialscrape.sources.stores import list_pages
 from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 index = typer.Typer(help="The local index of the site's study addresses.", no_args_is_help=True)
 store_commands = typer.Typer(help="The store of fetched pages.", no_args_is_help=True)
@@ -74,8 +75,9 @@ def index_sync(
 def _report_sync(url: str, report: SyncReport) -> None:
     for fault in report.faults:
         echo_error(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
-    files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
-    addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
+    files = f"{write_count(report.read, 'file')} read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
+    in_all = write_count(report.slugs, "address", "addresses")
+    addresses = f"{report.added:,} added, {report.removed:,} removed, {in_all} in all"
     echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
 
 
@@ -84,7 +86,7 @@ def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
     """Print the size and the age of the index."""
     with report_errors(), Store.open(store, lock=False) as opened:
         status = opened.slugs.status()
-    print(f"addresses  {status.slugs:,} in {status.shards:,} files")
+    print(f"addresses  {status.slugs:,} in {write_count(status.shards, 'file')}")
     print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
     if status.unfinished_since:
         print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` resumes it")
@@ -112,7 +114,7 @@ def store_export(
             count = export_wacz(opened, path, map(read_page, pages))
         else:
             count = export_warc(opened, path)
-        echo_error(f"{count:,} pages written to {path}")
+        echo_error(f"{write_count(count, 'page')} written to {path}")
 
 
 def _choose_archive(path: Path, name: str | None) -> str:
@@ -135,6 +137,6 @@ def store_import(path: Annotated[Path, typer.Argument(metavar="FILE")], *, store
     for fault in report.faults:
         echo_error(fault)
     skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
-    echo_error(f"{report.new:,} pages new, {report.known:,} known{skipped}")
+    echo_error(f"{write_count(report.new, 'page')} new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from trialscrape.quality.record_sets import read_trials
 from trialscrape.quality.registry_files import open_studies
 from trialscrape.quality.verify import Finding, RegistryStudy, verify
 from trialscrape.settings import Settings
+from trialscrape.wording import write_count
 
 LookUp = Callable[[str], tuple[RegistryStudy | None, str]]
 """An id to the registry's record, or to None and why there is none."""
@@ -62,8 +63,10 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
                 _print_findings(findings)
         if sponsors:
             _write_sponsors(sponsors, names)
-    differing = f"{tally['compared']:,} compared, {tally['differs']:,} differ"
-    echo_error(f"{tally['studies']:,} studies: {differing}, {tally['left out']:,} left out")
+    differing = (
+        f"{tally['compared']:,} compared, {tally['differs']:,} {'differs' if tally['differs'] == 1 else 'differ'}"
+    )
+    echo_error(f"{write_count(tally['studies'], 'study', 'studies')}: {differing}, {tally['left out']:,} left out")
     if tally["differs"] or tally["left out"]:
         raise typer.Exit(1)
 

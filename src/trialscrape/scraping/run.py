@@ -424,7 +424,8 @@ def _explain_unresolved(run: Run, answer: RegistryAnswer, tried: int) -> str:
         return f"expected a title that an address can be made of, found {quote_title(answer.brief_title)}; {do}"
     if not run.store.slugs.status().slugs:
         do = f"run `trialscrape index sync --store {run.store.path}` first, or {do}"
-    return f"expected a page at one of {tried} addresses made of the registry's titles, found none; {do}"
+    places = f"one of {tried} addresses" if tried > 1 else "the address"
+    return f"expected a page at {places} made of the registry's titles, found none; {do}"
 
 
 _READ = """import sys
