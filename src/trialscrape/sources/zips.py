@@ -58,9 +58,8 @@ def read_zip(source: ByteStream, selection: Selection) -> Iterator[Item]:
         infos = list(islice(find_members(file), MAX_FOUND))
         archive = zipfile.ZipFile(BytesIO(_END.pack(_END_MARK, *[0] * 7)))
         archive.fp = file  # what it reads the members from
-        read = write_count(
-            len(infos), "file that stands before the damage was", "files that stand before the damage were"
-        )
+        stood = write_count(len(infos), "file that stands", "files that stand")
+        read = f"{stood} before the damage {'was' if len(infos) == 1 else 'were'} read"
         damage = Unreadable(
             f"expected a whole ZIP archive, found one whose list at its end cannot be read ({error}): "
             f"it is cut or broken; {read}; get it again"
