@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
 from trialscrape.cli.options import (
     MOST_SHOWN,
     Fields,
@@ -21,6 +21,7 @@ from trialscrape.cli.options import (
     NoContacts,
     Output,
     Paths,
+    Quiet,
     Tables,
     TextColumn,
     UrlColumn,
@@ -54,6 +55,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     strict: Annotated[bool, typer.Option("--strict", help="Fail a page that has warnings or unparsed lines.")] = False,
     spans: Annotated[bool, typer.Option("--spans", help="Add the source lines of each field.")] = False,
     jobs: Jobs = None,
+    quiet: Quiet = False,
     engine: Annotated[Engine, typer.Option("--engine", help="What runs the work; ray writes a folder.")] = "here",
     ray_address: Annotated[
         str | None,
@@ -84,7 +86,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
             strict=strict,
             spans=spans,
         )
-        _parse_on_ray(plan, find_files(paths), folder, ray_address)
+        _parse_on_ray(plan, find_files(paths), folder, ray_address, quiet=quiet)
         return
     if ray_address:
         usage_error("--ray-address needs --engine ray")
@@ -96,7 +98,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     with report_errors(left), ExitStack() as stack:
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
-        bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
+        bar = stack.enter_context(progress(quiet=quiet or (target.path is None and sys.stdout.isatty())))
         tracked = bar.track(files, description="pages")
         for page in chain.from_iterable(
             map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
@@ -108,7 +110,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
                 rows.write(page.row + b"\n")
     tally.update(selection.left_out)
     tally[SKIPPED] += files.skipped
-    _summarize(tally, target.path)
+    _summarize(tally, target.path, quiet=quiet)
     if not tally["pages"]:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if tally["failed"] or not tally["pages"]:
@@ -124,11 +126,19 @@ def _require_folder(path: Path | None) -> Path:
 
 
 def _parse_on_ray(
-    plan: Callable[[Iterable[str]], Iterable[PageShard]], files: Files, folder: Path, address: str | None
+    plan: Callable[[Iterable[str]], Iterable[PageShard]],
+    files: Files,
+    folder: Path,
+    address: str | None,
+    *,
+    quiet: bool,
 ) -> None:
     summaries: list[ShardSummary] = []
     failed = 0
-    with report_errors(f"the same command writes the shards that are missing in {folder}"), progress() as bar:
+    with (
+        report_errors(f"the same command writes the shards that are missing in {folder}"),
+        progress(quiet=quiet) as bar,
+    ):
         make_folder(folder)
         shards = plan(bar.track(files, description="pages"))
         for summary in map_on_ray(read_shard, shards, address=address):
@@ -142,7 +152,8 @@ def _parse_on_ray(
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in tally.most_common())
     counts = f"{write_count(len(summaries), 'shard')}, {failed:,} failed, {write_count(files.skipped, 'skipped file')}"
     pages = write_count(tally.total(), "page")
-    echo_error(f"{counts}; {pages}: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
+    note = f"{counts}; {pages}: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}"
+    echo_note(note, quiet=quiet)
     if failed or tally.total() > tally["ok"]:
         raise typer.Exit(1)
 
@@ -161,7 +172,7 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
         echo_error(f"{place}: {result.outcome}: {result.message}")
 
 
-def _summarize(tally: Counter[str], output: Path | None) -> None:
+def _summarize(tally: Counter[str], output: Path | None, *, quiet: bool) -> None:
     if tally["failed"] > MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
     counts = ", ".join(
@@ -173,4 +184,4 @@ def _summarize(tally: Counter[str], output: Path | None) -> None:
             *(write_count(count, "revisit") for count in (tally[REVISITS],) if count),
         )
     )
-    echo_error(f"{counts}; records in {output}" if output else counts)
+    echo_note(f"{counts}; records in {output}" if output else counts, quiet=quiet)

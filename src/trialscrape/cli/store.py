@@ -7,17 +7,23 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
 from trialscrape.cli.history import history, list_kept, prune, show_page
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
+    LogFile,
+    Quiet,
     Rate,
     Site,
     StoreFile,
+    Verbose,
+    Yes,
     check_output,
     make_settings,
+    open_log,
     refuse_overwriting,
+    require_yes,
 )
 from trialscrape.engines import read_page
 from trialscrape.exports.wacz import ARCHIVE, export_wacz
@@ -40,16 +46,26 @@ store_commands.command("prune")(prune)
 
 
 @index.command("sync")
-def index_sync(
-    *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
+def index_sync(  # noqa: PLR0913  a command has as many options as it needs
+    *,
+    store: StoreFile = DEFAULT_STORE,
+    site: Site = None,
+    rate: Rate = None,
+    contact: Contact = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log: LogFile = None,
 ) -> None:
     """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
     settings = make_settings(site=site, rate=rate, contact=contact)
+    require_yes(settings, (settings.site,), yes=yes)
     with (
+        open_log(log, store, quiet=quiet, verbose=verbose),
         report_errors("the same command resumes it"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
-        progress() as bar,
+        progress(quiet=quiet) as bar,
     ):
         robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:
@@ -67,18 +83,18 @@ def index_sync(
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
             )
             failed += len(report.faults)
-            _report_sync(url, report)
+            _report_sync(url, report, quiet=quiet)
     if failed:
         raise typer.Exit(1)
 
 
-def _report_sync(url: str, report: SyncReport) -> None:
+def _report_sync(url: str, report: SyncReport, *, quiet: bool) -> None:
     for fault in report.faults:
         echo_error(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
     files = f"{write_count(report.read, 'file')} read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
     in_all = write_count(report.slugs, "address", "addresses")
     addresses = f"{report.added:,} added, {report.removed:,} removed, {in_all} in all"
-    echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
+    echo_note(f"{url}: {files}, {len(report.faults):,} failed; {addresses}", quiet=quiet)
 
 
 @index.command("status")

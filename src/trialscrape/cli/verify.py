@@ -12,7 +12,7 @@ import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
 from trialscrape.cli.differences import TROUBLE, Difference, print_differences, write_rows
-from trialscrape.cli.options import Contact, Rate, Registry, check_output, make_settings
+from trialscrape.cli.options import Contact, Rate, Registry, Yes, check_output, make_settings, require_yes
 from trialscrape.exports.files import atomic_write
 from trialscrape.quality.record_sets import read_trials
 from trialscrape.quality.registry_files import open_studies
@@ -39,6 +39,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
     registry: Registry = None,
     rate: Rate = None,
     contact: Contact = None,
+    yes: Yes = False,
 ) -> None:
     """Compare pages with the registry's records of their studies, field by field.
 
@@ -48,6 +49,8 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
     if against and registry:
         usage_error("give --against or --registry, not both")
     settings = make_settings(registry=registry, rate=rate, contact=contact)
+    if not against:
+        require_yes(settings, (settings.registry,), yes=yes)
     sponsors = check_output(sponsors)
     tally: Counter[str] = Counter()
     names: Counter[tuple[str, str]] = Counter()
