@@ -35,6 +35,8 @@ FAST = {
         "scraping/test_ids",
         "scraping/test_candidates",
         "scraping/test_matching",
+        "scraping/test_progress",
+        "cli/test_run_progress",
     ),
     *(
         "exports/test_files",

@@ -102,8 +102,8 @@ class RegistryAnswer:
     `status` is `not_found` only where the registry itself says so; where it could not be reached or its answer could
     not be read it is `error`, `result` says what the fetcher met, `cause` why, and `message` what to do. For `found`,
     `nct_id` is the current id; where that is not the requested one, `message` says so. `enrollment` is a count and
-    `ACTUAL` or `ESTIMATED`, `interventions` are pairs of the registry's type and a name. `attempts` are the requests that count
-    for this id: those for itself, and those for a list that it is the first of.
+    `ACTUAL` or `ESTIMATED`, `interventions` are pairs of the registry's type and a name. `attempts` are the requests
+    that count for this id: those for itself, and those for a list that it is the first of.
     """
 
     status: Literal["found", "not_found", "error"]

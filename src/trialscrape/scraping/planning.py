@@ -35,12 +35,13 @@ class Plan(NamedTuple):
 def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
     """Describe the requests that a run would send: one plan for each id, after one for all of them."""
     yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
+    now = datetime.now(UTC)
     by_titles = _PAGES_BY_TITLES if store is None or not store.slugs.status().slugs else 1
     for nct_id in ids:
         matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None
         url = matched[0].url if matched else find_address(nct_id, settings)
         kept = store.pages.latest(url) if store and url else None
-        if kept and is_young(kept, settings):
+        if kept and is_young(kept, settings, now):
             yield Plan(f"{nct_id}: nothing, {url} is kept and young enough", valid=True)
         elif url:
             yield Plan(f"{nct_id}: GET {url}{' if it changed' if kept else ''}", valid=True, pages=1)
@@ -87,6 +88,6 @@ def find_address(nct_id: str, settings: Settings) -> str | None:
     return settings.study_url(nct_id) if _SLUG.fullmatch(nct_id) else None
 
 
-def is_young(kept: PageVersion, settings: Settings) -> bool:
+def is_young(kept: PageVersion, settings: Settings, now: datetime) -> bool:
     """Tell whether a kept page need not be fetched; a time in the future, of a clock that was wrong, is no age."""
-    return timedelta(0) <= datetime.now(UTC) - kept.checked_at < settings.max_age
+    return timedelta(0) <= now - kept.checked_at < settings.max_age

@@ -358,7 +358,7 @@ def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
         return read_kept(run, search, kept, note.outcome)
     if url in search.attempts:
         return None  # it was gone a moment ago
-    if kept and is_young(kept, run.settings):
+    if kept and is_young(kept, run.settings, _now()):
         with suppress(NoRecord):  # a challenge page or the like is not taken for the page for days
             return read_kept(run, search, kept, Outcome.CACHED)
     end_parsing(run, search)
