@@ -511,9 +511,8 @@ def test_the_progress_of_a_run_gives_requests_and_ids(store: Path) -> None:
     with Replica(many(20)) as replica:
         reports: list[trialscrape.RunProgress] = []
         ids = [one.nct_id for one in replica.site.studies]
-        results = list(
-            scrape(ids, store=store, settings=quick(replica.url, read_timeout=10.0), progress=reports.append)
-        )
+        settings = quick(replica.url, read_timeout=10.0, total_timeout=20.0)
+        results = list(scrape(ids, store=store, settings=settings, progress=reports.append))
         assert [result.outcome for result in results] == ["new"] * 20
         # A list for all, and two pages for each, as nobody knows yet that the first one is it.
         first, last = reports[0], reports[-1]
