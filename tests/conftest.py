@@ -36,6 +36,8 @@ FAST = {
         "scraping/test_ids",
         "scraping/test_candidates",
         "scraping/test_matching",
+        "scraping/test_progress",
+        "cli/test_run_progress",
     ),
     *(
         "exports/test_files",
@@ -52,6 +54,7 @@ FAST = {
         "test_record_page",
         "test_settings",
         "test_vocabulary",
+        "test_wording",
     ),
 }
 """The modules that `make check` runs."""

@@ -67,7 +67,7 @@ def test_ray_gives_the_records_of_one_process(tmp_path: Path) -> None:
     failed = run("pages", "--engine", "ray", "-o", "out", cwd=tmp_path)
     assert failed.returncode == 1
     assert f"pages/{SHARD_PAGES:05}.txt and what follows it (101 files): " in failed.stderr
-    assert "1 shards, 1 failed" in failed.stderr
+    assert "1 shard, 1 failed" in failed.stderr
 
 
 def test_a_shard_is_of_its_files_and_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         UnparsedLine,
     )
     from trialscrape.results import IdResult, Outcome, PageResult
+    from trialscrape.scraping.progress import RunProgress
     from trialscrape.scraping.run import scrape
     from trialscrape.settings import Settings
     from trialscrape.sources.record_files import read_records
@@ -64,6 +65,7 @@ _MENU = {
     "PlacedCriterion Source Term TracedTrial Trial UnparsedLine",
     "parsing.renderer": "render",
     "results": "IdResult Outcome PageResult",
+    "scraping.progress": "RunProgress",
     "scraping.run": "scrape",
     "settings": "Settings",
     "sources.record_files": "read_records",
@@ -92,6 +94,7 @@ __all__ = [
     "PlacedCriterion",
     "RecordFileError",
     "Rejected",
+    "RunProgress",
     "Settings",
     "SettingsError",
     "SeveralPages",

@@ -19,6 +19,7 @@ from trialscrape.results import Batch, Outcome, PageResult, make_failure
 from trialscrape.sources.containers import unwrap
 from trialscrape.sources.files import Files, measure_file, read_pages
 from trialscrape.sources.members import ANY_HOST, Selection
+from trialscrape.wording import write_count
 
 T = TypeVar("T")
 
@@ -200,6 +201,8 @@ def read_page(page: Page, *, strict: bool = False, spans: bool = False) -> PageR
 
 def _reject_doubt(trial: Trial) -> None:
     for warning in trial.warnings:
-        raise Rejected(f"{warning.code}: {warning.message} ({len(trial.warnings)} warnings in all)", warning.line)
+        raise Rejected(
+            f"{warning.code}: {warning.message} ({write_count(len(trial.warnings), 'warning')} in all)", warning.line
+        )
     for line in trial.unparsed:
         raise Rejected(f"expected a known line, found {line.text!r} ({len(trial.unparsed)} in all)", line.line)

@@ -85,6 +85,7 @@ class IdResult:
             nothing changed by meaning. None where there is no earlier record to compare with.
         trial: The record, where there is one.
         record: The record as JSON.
+        cause: For trouble with the network, what it was, in words that are the same for all ids that met it.
     """
 
     id: str
@@ -97,10 +98,11 @@ class IdResult:
     changed: list[str] | None = None
     trial: Trial | None = None
     record: str | None = field(default=None, repr=False, compare=False)
+    cause: str | None = field(default=None, repr=False, compare=False)
 
     def row(self) -> dict[str, object]:
         """Return everything but the record, in the order of the outcomes file."""
         return {name: getattr(self, name) for name in _ROW_FIELDS}
 
 
-_ROW_FIELDS = tuple(field.name for field in fields(IdResult) if field.name not in {"trial", "record"})
+_ROW_FIELDS = tuple(field.name for field in fields(IdResult) if field.name not in {"trial", "record", "cause"})

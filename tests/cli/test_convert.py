@@ -291,7 +291,7 @@ def test_parse_does_not_read_its_own_output(name: str, folder: Path) -> None:
         for _ in range(2):
             done = run("parse", "pages", "-o", output, *arguments)
             assert done.exit_code == 0, done.stderr
-            assert "1 pages, 1 ok, 0 failed" in done.stderr
+            assert "1 page, 1 ok, 0 failed" in done.stderr
         found = Files(["pages"])
         assert list(found) == ["pages/page.txt"]
         assert found.skipped == (3 if name == "sqlite" else 2)
@@ -304,7 +304,7 @@ def test_parse_does_not_read_its_own_tables(format_: str, folder: Path) -> None:
     for _ in range(2):
         done = run("parse", ".", "--tables", "pages/tables", "--format", format_)
         assert done.exit_code == 0, done.stderr
-        assert "1 pages, 1 ok, 0 failed" in done.stderr
+        assert "1 page, 1 ok, 0 failed" in done.stderr
     assert (folder / "pages/tables/outcomes.jsonl").exists()
 
 

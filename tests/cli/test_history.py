@@ -37,7 +37,7 @@ def test_what_is_kept_is_listed(run: Runner, store: Path) -> None:
     done = run("store", "list")
     assert done.stdout.splitlines() == [
         f"{IDS[0]}  3 versions  2026-03-01T15:00:00Z  {URL}",
-        f"-            1 versions  2026-03-01T12:00:00Z  {OTHER}",
+        f"-            1 version  2026-03-01T12:00:00Z  {OTHER}",
     ]
     assert (done.returncode, done.stderr) == (0, "2 pages in trialscrape.db\n")
     assert rows(run("store", "list", "--json", "--store", str(store)).stdout)[0] == {

@@ -8,7 +8,7 @@ def test_several_files_are_read_and_each_says_how_many_ids_it_has(run: Runner) -
     (run.folder / "b.txt").write_text(f"See {IDS[1]}.")
     done = run("scrape", "-i", "a.csv", "-i", "b.txt", "-o", "trials.jsonl")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[:2] == ["a.csv: 1 ids in column 'NCT Number'", "b.txt: 1 ids in its text"]
+    assert done.stderr.splitlines()[:2] == ["a.csv: 1 id in column 'NCT Number'", "b.txt: 1 id in its text"]
     assert [line.split('"')[3] for line in run.written()[0].decode().splitlines()] == IDS[:2]
 
 

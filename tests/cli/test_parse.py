@@ -132,7 +132,7 @@ def test_strict_rejects_a_doubtful_page() -> None:
     done = run("parse", "-", "--strict", stdin=doubtful)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == (
-        "-:13: rejected: unknown_label: expected a known label, found 'Paused'; it is kept as it is (1 warnings in all)"
+        "-:13: rejected: unknown_label: expected a known label, found 'Paused'; it is kept as it is (1 warning in all)"
     )
     unparsed = with_(("Menu", "Menu\n\nSkip")).encode()
     assert (
@@ -218,7 +218,7 @@ def test_a_folder_of_saved_pages_needs_no_tidying(tmp_path: Path) -> None:
         done = run("parse", ".", "-o", f"trials{number}.jsonl", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (
             0,
-            "1 pages, 1 ok, 0 failed, 0 warnings, 0 unparsed lines, "
+            "1 page, 1 ok, 0 failed, 0 warnings, 0 unparsed lines, "
             f"{number + 1} skipped; records in trials{number}.jsonl\n",
         )
     done = run("check", ".", cwd=tmp_path)
@@ -261,8 +261,8 @@ def test_check_reads_archives_too(archive: Path) -> None:
     done = run("check", archive, "--text-column", "page", "--url-column", "address", "--host", "example.org")
     assert done.stdout.splitlines()[:3] == [
         "pages   4: 3 read, 1 failed",
-        "skipped 1 files and folders that are no pages",
-        "skipped 1 pages of other sites",
+        "skipped 1 file or folder that is no page",
+        "skipped 1 page of another site",
     ]
 
 

@@ -54,13 +54,13 @@ def test_all_that_parse_reads_is_read_on_any_number_of_cores(page: Path) -> None
 def test_a_report_is_not_among_its_pages(tmp_path: Path) -> None:
     (tmp_path / "page.txt").write_text(PAGE, encoding="utf-8")
     first, second = (run("report", ".", "-o", "report.html", cwd=tmp_path) for _ in range(2))
-    assert first.stderr == second.stderr == "1 pages, 1 read, 0 failed; report in report.html\n"
+    assert first.stderr == second.stderr == "1 page, 1 read, 0 failed; report in report.html\n"
 
 
 def test_no_page_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("no page", encoding="utf-8")
     done = run("report", "none.txt", "-o", "report.html", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "1 pages, 0 read, 1 failed; report in report.html\n")
+    assert (done.returncode, done.stderr) == (1, "1 page, 0 read, 1 failed; report in report.html\n")
     assert "not_a_study_page" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -69,7 +69,7 @@ def test_what_is_of_another_host_is_said(tmp_path: Path) -> None:
     done = run("report", "dump.jsonl", "-o", "report.html", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("0 pages, 0 read, 0 failed; report in report.html\nfound no page of ")
-    assert "Not looked at: 1 pages of other sites." in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not looked at: 1 page of another site." in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert run("report", "dump.jsonl", "-o", "report.html", "--host", "example.org", cwd=tmp_path).returncode == 0
 
 

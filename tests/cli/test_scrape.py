@@ -27,6 +27,7 @@ from support.commands import (
     Runner,
     elsewhere,
     environment,
+    estimate,
     get_path,
     rows,
     study,
@@ -47,6 +48,7 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     done = run("scrape", IDS[1], UNKNOWN, IDS[0], "-o", "trials.jsonl")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
+        estimate(7).strip(),
         f"{UNKNOWN}: not_found: the registry has no study {UNKNOWN}; check the id",
         summary("3 ids: 2 new, 1 not_found", 4, output="trials.jsonl").strip(),
     ]
@@ -72,7 +74,7 @@ def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
     done = run("scrape", *IDS[:2])
     assert (done.returncode, done.stderr) == (
         0,
-        summary("2 ids: 2 new", 3),
+        estimate(5) + summary("2 ids: 2 new", 3),
     )
     assert [row["nct_id"] for row in rows(done.stdout)] == IDS[:2]
     run.replica.requests.clear()
@@ -83,13 +85,13 @@ def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
         done.stdout,
     )
     assert run.replica.requests == []
-    assert run("scrape", *IDS[:2], "--max-age", "0").stderr == summary("2 ids: 2 unchanged", 2)
+    assert run("scrape", *IDS[:2], "--max-age", "0").stderr == estimate(2) + summary("2 ids: 2 unchanged", 2)
 
 
 def test_records_are_written_as_tables_and_without_contacts(run: Runner) -> None:
     done = run("scrape", IDS[0], IDS[1], "--tables", "tables", "--no-contacts")
     assert done.returncode == 0
-    assert done.stderr == summary("2 ids: 2 new", 3, "tables")
+    assert done.stderr == estimate(5) + summary("2 ids: 2 new", 3, "tables")
     trials = (run.folder / "tables/trials.csv").read_text()
     assert all(one in trials for one in IDS[:2])
     assert "Flora Example" not in trials
@@ -209,8 +211,8 @@ def test_the_bar_on_a_terminal_shows_the_counts(run: Runner) -> None:
     os.close(terminal)
     text = os.read(shown, 1_000_000).decode()
     os.close(shown)
-    assert re.search(r"ids: [12] ok, 0 failed, [0-9.]+/s", text)
-    assert re.search(r"[12]/2", text)
+    assert "about 5 requests, 2 s" in text
+    assert re.search(r"[123] of about [345] requests, [12] of 2 ids, about [12] s left", text)
 
 
 # How a run ends early, and is resumed
@@ -249,7 +251,10 @@ def test_ctrl_c_says_how_to_resume_and_resuming_works(run: Runner) -> None:
     output, messages = process.communicate(timeout=20)
     assert time.monotonic() - began < 5
     assert (process.returncode, output) == (130, b"")
-    assert messages.decode() == "stopped; the same command resumes it; fetched pages are in trialscrape.db\n"
+    assert (
+        messages.decode()
+        == estimate(25) + "stopped; the same command resumes it; fetched pages are in trialscrape.db\n"
+    )
     assert not (run.folder / "trials.jsonl").exists()
     finished = finished_in(run, IDS)
     assert finished
@@ -271,7 +276,7 @@ def test_two_runs_on_one_store(run: Runner) -> None:
         f"to end or stop it, or name another store. The lock {run.folder}/trialscrape.db.lock ends with its process "
         "and need not be removed\n"
     )
-    assert first.communicate(timeout=20)[1] == summary("1 ids: 1 new", 2, output="trials.jsonl").encode()
+    assert first.communicate(timeout=20)[1] == (estimate(3) + summary("1 id: 1 new", 2, output="trials.jsonl")).encode()
     assert first.returncode == 0
     assert run("scrape", IDS[1], "-o", "others.jsonl").returncode == 0
 
@@ -293,7 +298,7 @@ def test_a_full_disk_is_reported_and_resuming_works(run: Runner, size: int) -> N
     undisturbed(*command)
     done = replace(run, command=(sys.executable, "-c", SMALL_DISK, str(size), *COMMAND))(*command)
     assert (done.returncode, done.stdout) == (1, "")
-    (message,) = done.stderr.splitlines()
+    *_, message = done.stderr.splitlines()
     assert message.startswith("trialscrape.db: ")
     assert "give the same command again, all that was finished is kept" in message
     assert not (run.folder / "trials.jsonl").exists()
@@ -328,10 +333,10 @@ def test_a_full_stdout_is_reported_and_nothing_is_fetched_twice(run: Runner) -> 
             check=False,
         )
     assert process.returncode == 1
-    assert process.stderr.decode() == "cannot write output: no space left on device\n"
+    assert process.stderr.decode() == estimate(3) + "cannot write output: no space left on device\n"
     run.replica.requests.clear()
     # The run did not end, so its outcome is still that of the first process.
-    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
+    assert run("scrape", IDS[0]).stderr == summary("1 id: 1 new", 2)
     assert run.replica.requests == []
 
 
@@ -380,7 +385,7 @@ def test_a_reader_that_goes_away_is_no_crash(run: Runner) -> None:
     pipe.stdin.close()
     pipe.stdout.readline()
     pipe.stdout.close()
-    assert pipe.stderr.read() == b""
+    assert pipe.stderr.read().decode() == estimate(25)
     pipe.stderr.close()
     assert pipe.wait(20) == 141
 
@@ -393,19 +398,19 @@ def test_the_index_is_synced_and_reported(run: Runner) -> None:
     first = run("index", "sync")
     assert (first.returncode, first.stdout) == (0, "")
     assert first.stderr == (
-        f"{sitemap}: 1 files read, 0 unchanged, 0 done before, 0 failed; 12 added, 0 removed, 12 addresses in all\n"
+        f"{sitemap}: 1 file read, 0 unchanged, 0 done before, 0 failed; 12 added, 0 removed, 12 addresses in all\n"
     )
     status = run("index", "status")
     assert status.returncode == 0
-    assert status.stdout.splitlines()[0] == "addresses  12 in 1 files"
+    assert status.stdout.splitlines()[0] == "addresses  12 in 1 file"
     assert re.fullmatch(r"read       20\S+ \S+ to 20\S+ \S+", status.stdout.splitlines()[1])
 
 
 def test_a_renamed_study_is_found_by_the_index(run: Runner) -> None:
     run.replica.site = Site(studies=(replace(STUDIES[0], slug=f"{STUDIES[0].slug}-of-the-city"),))
-    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == summary("1 ids: 1 unresolved", 3).strip()
+    assert run("scrape", IDS[0]).stderr.splitlines()[-1] == summary("1 id: 1 unresolved", 3).strip()
     run("index", "sync")
-    assert run("scrape", IDS[0]).stderr == summary("1 ids: 1 new", 2)
+    assert run("scrape", IDS[0]).stderr == estimate(2) + summary("1 id: 1 new", 2)
 
 
 def test_a_sitemap_that_fails_is_reported(run: Runner) -> None:
@@ -445,7 +450,7 @@ def test_kept_pages_are_parsed_exported_and_imported_without_any_request(run: Ru
     # The imported pages need not be fetched: the registry says only whose they are.
     taken = run("scrape", *IDS[:3], "--store", "other.db")
     assert (taken.stderr, taken.stdout) == (
-        summary("3 ids: 3 cached", 1).replace("trialscrape.db", "other.db"),
+        estimate(7) + summary("3 ids: 3 cached", 1).replace("trialscrape.db", "other.db"),
         records,
     )
 

@@ -34,7 +34,7 @@ def test_a_stale_status_and_a_lost_arm_are_seen(tmp_path: Path) -> None:
         "  arms of 'Silence' differs",
         "    - Silence",
     ]
-    assert (done.returncode, done.stderr) == (1, "1 studies: 1 compared, 1 differ, 0 left out\n")
+    assert (done.returncode, done.stderr) == (1, "1 study: 1 compared, 1 differs, 0 left out\n")
     assert (tmp_path / "s.csv").read_bytes() == (
         b"registry,site,studies\r\nQuillfeather Institute,Quillfeather Institute of Imaginary Medicine,1\r\n"
     )
@@ -82,7 +82,7 @@ def test_a_page_that_says_less_or_has_another_sponsor_does_not_differ(tmp_path: 
         "Central trial contact\n\nXimena Fictive, PhD; Tobias Madeup-Other\n", ""
     )
     done = run_verify("-", "--against", str(tmp_path / "study.json"), stdin=make_record(page))
-    assert (done.returncode, done.stderr) == (0, "1 studies: 1 compared, 0 differ, 0 left out\n")
+    assert (done.returncode, done.stderr) == (0, "1 study: 1 compared, 0 differ, 0 left out\n")
     assert done.stdout.splitlines() == ["NCT99000001: - registry, + page", "  central_contacts is not on the page"]
 
 

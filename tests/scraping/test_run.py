@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -504,6 +505,26 @@ def test_a_page_stays_young_for_a_week_after_its_last_check(
         monkeypatch.setattr(sys.modules[scrape.__module__], "_now", lambda now=now: now)
         outcomes += [result.outcome for result in ask(replica, store, NCT_ID)]
     assert outcomes == ["new", "cached", "unchanged", "cached", "unchanged"]
+
+
+def test_the_progress_of_a_run_gives_requests_and_ids(store: Path) -> None:
+    with Replica(many(20)) as replica:
+        reports: list[trialscrape.RunProgress] = []
+        ids = [one.nct_id for one in replica.site.studies]
+        settings = quick(replica.url, read_timeout=10.0, total_timeout=20.0)
+        results = list(scrape(ids, store=store, settings=settings, progress=reports.append))
+        assert [result.outcome for result in results] == ["new"] * 20
+        # A list for all, and two pages for each, as nobody knows yet that the first one is it.
+        first, last = reports[0], reports[-1]
+        assert (first.requests, first.expected_requests, first.ids_done, first.ids) == (0, 41, 0, 20)
+        assert (last.requests, last.expected_requests, last.ids_done, last.ids_failed) == (21, 21, 20, 0)
+        assert last.seconds_left == 0
+        assert len(paths(replica)) == 21
+        for before, after in pairwise(reports):
+            assert before.requests <= after.requests <= after.expected_requests
+        reports.clear()
+        list(scrape(ids, store=store, settings=settings, progress=reports.append))
+        assert {(report.requests, report.expected_requests) for report in reports} == {(0, 0)}
 
 
 @pytest.mark.parametrize("status", [404, 410])

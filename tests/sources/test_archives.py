@@ -473,7 +473,7 @@ DAMAGE = {
             (
                 "",
                 "unreadable",
-                "expected a ZIP archive without a password, found 1 encrypted files, the first is 'b'; "
+                "expected a ZIP archive without a password, found 1 encrypted file, the first is 'b'; "
                 "unpack it and give the files in it",
             ),
         ],

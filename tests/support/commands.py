@@ -21,7 +21,12 @@ FIELDS = ["id", "outcome", "url", "attempts", "matched_by", "message", "fetched_
 def summary(outcomes: str, requests: int, output: str = "") -> str:
     """Return the last line of a scrape whose pages are read without doubt."""
     places = "pages in trialscrape.db" + (f", records in {output}" if output else "")
-    return f"{outcomes}; 0 warnings, 0 unparsed lines, {requests} requests; {places}\n"
+    return f"{outcomes}; 0 warnings, 0 unparsed lines, {requests} request{'' if requests == 1 else 's'}; {places}\n"
+
+
+def estimate(requests: int) -> str:
+    """Return the line that says, before a run, how many requests are to come: one is taken for half a second."""
+    return f"about {requests} request{'' if requests == 1 else 's'}, {-(-requests // 4)} s\n"
 
 
 def study(number: int) -> Study:

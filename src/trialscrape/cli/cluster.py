@@ -4,12 +4,13 @@ from pathlib import Path
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
 from trialscrape.cli.options import require_format
 from trialscrape.exports.files import make_folder
 from trialscrape.shards import ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
 from trialscrape.sources.files import Files
 from trialscrape.sources.members import Selection
+from trialscrape.wording import write_count
 
 
 def parse_on_ray(  # noqa: PLR0913  each is one of the command's options
@@ -21,13 +22,17 @@ def parse_on_ray(  # noqa: PLR0913  each is one of the command's options
     strict: bool,
     spans: bool,
     address: str | None,
+    quiet: bool,
 ) -> None:
     """Read the pages of some files on Ray, write their shards, and report what came out."""
     folder = _require_folder(output)
     require_format(folder / "shard", format_name)
     summaries: list[ShardSummary] = []
     failed = 0
-    with report_errors(f"the same command writes the shards that are missing in {folder}"), progress() as bar:
+    with (
+        report_errors(f"the same command writes the shards that are missing in {folder}"),
+        progress(quiet=quiet) as bar,
+    ):
         make_folder(folder)
         tracked = bar.track(files, description="pages")
         shards = plan_shards(tracked, folder.resolve(), format_name, selection=selection, strict=strict, spans=spans)
@@ -37,11 +42,12 @@ def parse_on_ray(  # noqa: PLR0913  each is one of the command's options
                 continue
             shard, message = summary
             failed += 1
-            echo_error(f"{shard.files[0]} and what follows it ({len(shard.files):,} files): {message}")
+            echo_error(f"{shard.files[0]} and what follows it ({write_count(len(shard.files), 'file')}): {message}")
         tally = write_manifest(folder, summaries)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in tally.most_common())
-    counts = f"{len(summaries):,} shards, {failed:,} failed, {files.skipped:,} skipped files"
-    echo_error(f"{counts}; {tally.total():,} pages: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}")
+    counts = f"{write_count(len(summaries), 'shard')}, {failed:,} failed, {write_count(files.skipped, 'skipped file')}"
+    pages = write_count(tally.total(), "page")
+    echo_note(f"{counts}; {pages}: {outcomes or 'none'}; manifest in {folder / 'manifest.json'}", quiet=quiet)
     if failed or tally.total() > tally["ok"]:
         raise typer.Exit(1)
 

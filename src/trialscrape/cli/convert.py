@@ -10,6 +10,7 @@ from trialscrape.cli.console import echo_error, progress, report_errors
 from trialscrape.cli.options import Fields, FormatName, NoContacts, Tables, refuse_overwriting, require_target
 from trialscrape.exports.jsonl import format_record
 from trialscrape.sources.record_files import read_records
+from trialscrape.wording import write_count
 
 
 def convert(  # noqa: PLR0913  a command has as many options as it needs
@@ -42,4 +43,4 @@ def convert(  # noqa: PLR0913  a command has as many options as it needs
         for trial in bar.track(read_records(records), description="records"):
             write(format_record(trial))
             count += 1
-    echo_error(f"{count:,} records from {records}" + (f" in {target.path}" if target.path else ""))
+    echo_error(f"{write_count(count, 'record')} from {records}" + (f" in {target.path}" if target.path else ""))

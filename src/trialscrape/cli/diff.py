@@ -13,6 +13,7 @@ from trialscrape.quality.diff import FIELDS, StudyChange, compare
 from trialscrape.quality.pairing import Pair, pair_trials
 from trialscrape.quality.record_sets import read_trials
 from trialscrape.sources.files import STDIN
+from trialscrape.wording import write_count
 
 
 def diff(
@@ -49,7 +50,7 @@ def diff(
             else:
                 print_differences(study, map(_describe_change, listed))
     counts = ", ".join(f"{tally[kind]:,} {kind}" for kind in ("changed", "added", "removed"))
-    echo_error(f"{tally['studies']:,} studies: {counts}")
+    echo_error(f"{write_count(tally['studies'], 'study', 'studies')}: {counts}")
     if tally.total() > tally["studies"]:
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from trialscrape.errors import PageError
 from trialscrape.settings import Settings
 from trialscrape.slugs import split_search
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 
 def find(
@@ -48,7 +49,8 @@ def find(
         for line in islice(_find_pages(opened, text, settings, ids=ids), limit):
             print(escape_controls(line))
             found += 1
-    echo_error(f"{found:,} of {size:,} addresses{f' (no more than {limit:,})' if found == limit else ''}")
+    more = f" (no more than {limit:,})" if found == limit else ""
+    echo_error(f"{found:,} of {write_count(size, 'address', 'addresses')}{more}")
     if not found:
         raise typer.Exit(1)
 

@@ -19,6 +19,7 @@ from trialscrape.results import PageResult
 from trialscrape.store.database import format_time
 from trialscrape.store.pages import PageVersion
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write a row a line, as JSON.")]
 Study = Annotated[
@@ -36,10 +37,10 @@ def list_kept(*, as_json: AsJson = False, store: StoreFile = DEFAULT_STORE) -> N
             if as_json:
                 write_rows([row])
             else:
-                studies = ",".join(page.studies) or "-"
-                print(escape_controls(f"{studies:11}  {page.versions:,} versions  {row['checked_at']}  {page.url}"))
+                studies, versions = ",".join(page.studies) or "-", write_count(page.versions, "version")
+                print(escape_controls(f"{studies:11}  {versions}  {row['checked_at']}  {page.url}"))
     sys.stdout.flush()
-    echo_error(f"{pages:,} pages in {store}")
+    echo_error(f"{write_count(pages, 'page')} in {store}")
 
 
 def history(study: Study, *, as_json: AsJson = False, store: StoreFile = DEFAULT_STORE) -> None:
@@ -57,7 +58,7 @@ def history(study: Study, *, as_json: AsJson = False, store: StoreFile = DEFAULT
                     continue
                 changed = "".join(f"\n    {name} changed" for name in row["changed"] or ())
                 failure = f"\n    {row['message']}" if row["message"] else ""
-                size, digest = f"{row['bytes']:,} bytes", f"sha256 {row['sha256'][:12]}"
+                size, digest = write_count(row["bytes"], "byte"), f"sha256 {row['sha256'][:12]}"
                 print(
                     escape_controls(
                         f"  version {row['version']}  {row['fetched_at']}  {size}  {digest}{changed}{failure}"
@@ -110,7 +111,8 @@ def prune(
     with report_errors("what was removed stays removed"):
         if dry_run:
             with Store.open(store, lock=False) as opened:
-                echo_error(f"{len(opened.pages.list_prunable(keep)):,} versions would be removed; nothing was")
+                removed = len(opened.pages.list_prunable(keep))
+                echo_error(f"{write_count(removed, 'version')} would be removed; nothing was")
             return
         if not store.is_file():
             usage_error(f"there is no store {store}")
@@ -119,7 +121,9 @@ def prune(
             removed = opened.pages.prune(keep)
             if removed:
                 opened.database.compact()
-            echo_error(f"{removed:,} versions removed; {store} had {before:,} bytes, has {store.stat().st_size:,}")
+            echo_error(
+                f"{write_count(removed, 'version')} removed; {store} had {before:,} bytes, has {store.stat().st_size:,}"
+            )
 
 
 def _require_addresses(store: Store, study: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialscrape.cli.console import escape_controls, progress
-from trialscrape.cli.options import Host, Jobs, Paths, TextColumn, UrlColumn, find_files, make_selection
+from trialscrape.cli.options import Host, Jobs, Paths, Quiet, TextColumn, UrlColumn, find_files, make_selection
 from trialscrape.engines import map_pages
 from trialscrape.exports.jsonl import format_row
 from trialscrape.quality.coverage import Coverage, add_coverage, as_json, measure_coverage, report
@@ -23,6 +23,7 @@ def check(  # noqa: PLR0913  a command has as many options as it needs
     text_column: TextColumn = None,
     url_column: UrlColumn = None,
     jobs: Jobs = None,
+    quiet: Quiet = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Report how many lines of the pages are parsed, what is unknown, and how often each field is filled.
@@ -33,7 +34,7 @@ def check(  # noqa: PLR0913  a command has as many options as it needs
     """
     files = find_files(paths)
     selection = make_selection(host, text_column, url_column)
-    with progress() as bar:
+    with progress(quiet=quiet) as bar:
         tracked = bar.track(files, description="pages")
         counts = reduce(add_coverage, map_pages(measure_coverage, tracked, selection, jobs=jobs), Coverage())
     left_out = selection.left_out + Counter({SKIPPED: files.skipped})

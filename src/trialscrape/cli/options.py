@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 import typer
 
-from trialscrape.cli.console import echo_error, usage_error
+from trialscrape.cli.console import echo_error, keep_log, usage_error
 from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat
 from trialscrape.exports import formats
 from trialscrape.exports.fields import choose_fields, make_filter
 from trialscrape.settings import Settings
 from trialscrape.sources.files import STDIN, Files
 from trialscrape.sources.members import Selection
+from trialscrape.wording import write_count
 
 MOST_SHOWN = 20
 """Messages about single pages or records that a command prints; the rest are counted."""
@@ -132,7 +133,7 @@ class Target(NamedTuple):
 
             yield write_selected
         if notes > MOST_SHOWN:
-            echo_error(f"… and {notes - MOST_SHOWN:,} more notes")
+            echo_error(f"… and {write_count(notes - MOST_SHOWN, 'more note')}")
 
 
 def require_target(
@@ -198,6 +199,10 @@ def make_selection(host: str | None, text_column: str | None, url_column: str | 
     return Selection(host or site, settings.study_path, text_column, url_column)
 
 
+POLITE_RATE = 2.0
+"""Requests a second that other readers of the site keep to; more need the user's word."""
+_REAL_HOSTS = [urlsplit(Settings.model_fields[name].default).hostname for name in ("site", "registry")]
+
 DEFAULT_STORE = Path("trialscrape.db")
 Full = Annotated[bool, typer.Option("--full", help="Show long texts and lists whole.")]
 StoreFile = Annotated[
@@ -215,6 +220,54 @@ Rate = Annotated[str | None, typer.Option("--rate", metavar="N", help="Requests 
 Contact = Annotated[
     str | None, typer.Option("--contact", metavar="TEXT", help="Mail address or URL for the User-Agent.")
 ]
+
+
+Yes = Annotated[
+    bool, typer.Option("-y", "--yes", help=f"Agree to more than {POLITE_RATE:g} requests a second to the real site.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only: no progress and no summary.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each request too, and what decides them.")]
+LogFile = Annotated[
+    Path | None, typer.Option("--log", metavar="FILE", help="Append a line for all that happens, with its time.")
+]
+
+
+def require_yes(settings: Settings, hosts: Iterable[str], *, yes: bool) -> None:
+    """End a command that would send more to the real site or registry than others do, unless the user agreed.
+
+    Args:
+        settings: The settings, with the rate.
+        hosts: The addresses of the hosts that the command requests something from.
+        yes: Whether the user agreed.
+    """
+    if yes or settings.rate <= POLITE_RATE:
+        return
+    for url in hosts:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+        if any(host == real or host.endswith(f".{real}") for real in _REAL_HOSTS):
+            usage_error(
+                f"a rate of {settings.rate:g} is more than {host} may like: other readers keep to {POLITE_RATE:g} "
+                f"requests a second. Lower --rate or TRIALSCRAPE_RATE to {POLITE_RATE:g}, or add --yes if its owner "
+                "agrees"
+            )
+
+
+def open_log(
+    log: Path | None, store: Path, *others: Path | None, quiet: bool, verbose: bool
+) -> AbstractContextManager[None]:
+    """Open the log of a command, before it begins.
+
+    Args:
+        log: The log file.
+        store: The store, which is no log file.
+        others: Files that the command reads or writes, likewise.
+        quiet: Whether the command prints errors only.
+        verbose: Whether it prints the log.
+    """
+    if quiet and verbose:
+        usage_error("expected -q or -v, found both")
+    refuse_overwriting((log,), store, *filter(None, others))
+    return keep_log(log, verbose=verbose)
 
 
 def refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Path) -> None:

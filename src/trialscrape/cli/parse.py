@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
 from trialscrape.cli.options import (
     MOST_SHOWN,
     Fields,
@@ -19,6 +19,7 @@ from trialscrape.cli.options import (
     NoContacts,
     Output,
     Paths,
+    Quiet,
     Tables,
     TextColumn,
     UrlColumn,
@@ -30,6 +31,7 @@ from trialscrape.engines import map_pages
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
+from trialscrape.wording import write_count
 
 ENGINES = ("here", "ray")
 
@@ -64,6 +66,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
             help="What runs the work; default is here; ray writes a folder.",
         ),
     ] = "here",
+    quiet: Quiet = False,
     ray_address: Annotated[
         str | None,
         typer.Option("--ray-address", metavar="ADDRESS", help="A running cluster; default is one of this machine."),
@@ -94,6 +97,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
             strict=strict,
             spans=spans,
             address=ray_address,
+            quiet=quiet,
         )
         return
     if ray_address:
@@ -106,7 +110,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     with report_errors(left), ExitStack() as stack:
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
-        bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
+        bar = stack.enter_context(progress(quiet=quiet or (target.path is None and sys.stdout.isatty())))
         tracked = bar.track(files, description="pages")
         for page in chain.from_iterable(
             map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
@@ -118,7 +122,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
                 rows.write(page.row + b"\n")
     tally.update(selection.left_out)
     tally[SKIPPED] += files.skipped
-    _summarize(tally, target.path)
+    _summarize(tally, target.path, quiet=quiet)
     if not tally["pages"]:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if tally["failed"] or not tally["pages"]:
@@ -129,8 +133,8 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
     result = page.result
     tally["pages"] += 1
     tally[result.outcome] += 1
-    tally["warnings"] += page.warnings
-    tally["unparsed lines"] += page.unparsed
+    tally["warning"] += page.warnings
+    tally["unparsed line"] += page.unparsed
     if page.record:
         return
     tally["failed"] += 1
@@ -139,10 +143,16 @@ def _count_page(tally: Counter[str], page: PageLines) -> None:
         echo_error(f"{place}: {result.outcome}: {result.message}")
 
 
-def _summarize(tally: Counter[str], output: Path | None) -> None:
+def _summarize(tally: Counter[str], output: Path | None, *, quiet: bool) -> None:
     if tally["failed"] > MOST_SHOWN:
         echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
-    always = ("pages", "ok", "failed", "warnings", "unparsed lines")
-    names = (*always, *(name for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]))
-    counts = ", ".join(f"{tally[name]:,} {name}" for name in names)
-    echo_error(f"{counts}; records in {output}" if output else counts)
+    counts = ", ".join(
+        (
+            write_count(tally["pages"], "page"),
+            *(f"{tally[name]:,} {name}" for name in ("ok", "failed")),
+            *(write_count(tally[name], name) for name in ("warning", "unparsed line")),
+            *(f"{tally[name]:,} {name}" for name in (SKIPPED, OTHER_SITES) if tally[name]),
+            *(write_count(count, "revisit") for count in (tally[REVISITS],) if count),
+        )
+    )
+    echo_note(f"{counts}; records in {output}" if output else counts, quiet=quiet)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, escape_controls, progress, report_errors
+from trialscrape.cli.console import echo_error, echo_note, escape_controls, progress, report_errors
 from trialscrape.cli.options import (
     Host,
     Jobs,
     Paths,
+    Quiet,
     TextColumn,
     UrlColumn,
     check_output,
@@ -23,6 +24,7 @@ from trialscrape.exports.files import open_output
 from trialscrape.quality.report import Tally, add_tally, render_report, summarize, tally_pages
 from trialscrape.results import Outcome
 from trialscrape.sources.members import SKIPPED
+from trialscrape.wording import write_count
 
 
 def write_report(  # noqa: PLR0913  a command has as many options as it needs
@@ -35,6 +37,7 @@ def write_report(  # noqa: PLR0913  a command has as many options as it needs
     text_column: TextColumn = None,
     url_column: UrlColumn = None,
     jobs: Jobs = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write one HTML page that shows what the pages hold and how well they are understood.
 
@@ -44,14 +47,14 @@ def write_report(  # noqa: PLR0913  a command has as many options as it needs
     files = find_files(paths, written=(target,))
     selection = make_selection(host, text_column, url_column)
     with report_errors(), open_output(target) as stream:
-        with progress() as bar:
+        with progress(quiet=quiet) as bar:
             tracked = bar.track(files, description="pages")
             tally = reduce(add_tally, map_pages(tally_pages, tracked, selection, jobs=jobs), Tally())
         summary = summarize(tally, selection.left_out + Counter({SKIPPED: files.skipped}))
         stream.write(render_report(summary, escape_controls).encode())
     pages, read = tally.outcomes.total(), tally.outcomes[Outcome.OK]
     place = f"; report in {output}" if target else ""
-    echo_error(f"{pages:,} pages, {read:,} read, {pages - read:,} failed{place}")
+    echo_note(f"{write_count(pages, 'page')}, {read:,} read, {pages - read:,} failed{place}", quiet=quiet)
     if not pages:
         echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
     if not read:

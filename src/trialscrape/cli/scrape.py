@@ -8,33 +8,43 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, escape_controls, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, escape_controls, report_errors, usage_error
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
     Fields,
     FormatName,
+    LogFile,
     NoContacts,
     Output,
+    Quiet,
     Rate,
     Registry,
     Site,
     StoreFile,
     Tables,
     Target,
+    Verbose,
+    Yes,
     check_output,
     make_settings,
+    open_log,
     refuse_overwriting,
     require_target,
+    require_yes,
 )
+from trialscrape.cli.run_progress import report_run
+from trialscrape.cli.trouble import Troubles
 from trialscrape.errors import IdFileError
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import format_record, format_row
 from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.ids import normalize_ids, read_ids
-from trialscrape.scraping.run import plan, resume, run_key
+from trialscrape.scraping.planning import plan
+from trialscrape.scraping.run import resume, run_key
 from trialscrape.settings import Settings
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 
 def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
@@ -68,6 +78,10 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
         str | None, typer.Option("--max-age", metavar="AGE", help="Take younger pages from the store; default 7d.")
     ] = None,
     contact: Contact = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log: LogFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the planned requests without sending any.")] = False,
 ) -> None:
     """Fetch the study pages of NCT ids politely, keep them, and write one record a page.
@@ -79,7 +93,8 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     settings = make_settings(
         site=site, registry=registry, rate=rate, concurrency=concurrency, contact=contact, max_age=max_age
     )
-    listed = [nct_id for name in inputs or [] for nct_id in _read_id_file(name, column)]
+    require_yes(settings, (settings.site, settings.registry), yes=yes)
+    listed = [nct_id for name in inputs or [] for nct_id in _read_id_file(name, column, quiet=quiet)]
     for given in ids or []:
         if "/" not in given and Path(given).is_file():
             usage_error(f"{given} is a file: to read ids from it, run: trialscrape scrape -i {given}")
@@ -93,8 +108,12 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     refuse_overwriting((output,), store, *read)
     target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
     refuse_overwriting((target.outcomes,), store, *read)
-    with report_errors(f"the same command resumes it; fetched pages are in {store}"), Store.open(store) as opened:
-        failed = _run(ids, opened, settings, target)
+    with (
+        open_log(log, store, target.path, target.outcomes, *read, quiet=quiet, verbose=verbose),
+        report_errors(f"the same command resumes it; fetched pages are in {store}"),
+        Store.open(store) as opened,
+    ):
+        failed = _run(ids, opened, settings, target, quiet=quiet)
     if failed:
         raise typer.Exit(1)
 
@@ -111,46 +130,49 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
         raise typer.Exit(1)
 
 
-def _run(ids: list[str], store: Store, settings: Settings, target: Target) -> int:
+def _run(ids: list[str], store: Store, settings: Settings, target: Target, *, quiet: bool) -> int:
     tally: Counter[str] = Counter()
+    troubles = Troubles()
     with ExitStack() as stack:
+        stack.callback(_report_troubles, troubles, target)  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
-        bar = stack.enter_context(progress(quiet=target.path is None and sys.stdout.isatty()))
-        task = bar.add_task("ids", total=len(ids))
-        for result in resume(ids, store, settings):
+        # Records that go to the terminal leave no room for a bar.
+        report = stack.enter_context(report_run(quiet=quiet, bar=bool(target.path) or not sys.stdout.isatty()))
+        for result in resume(ids, store, settings, report):
             _count(tally, result)
-            speed = bar.tasks[task].speed or 0  # ids a second, lately
-            description = f"ids: {tally['records']:,} ok, {tally['failed']:,} failed, {speed:.1f}/s"
-            bar.update(task, advance=1, description=description)
+            troubles.add(result)
             if result.trial:
                 write(format_record(result.trial, result.record))
             if rows:
                 rows.write(format_row(result.row()) + b"\n")
     store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
-    sums = ", ".join(f"{tally[name]:,} {name}" for name in ("warnings", "unparsed lines", "requests"))
+    sums = ", ".join(write_count(tally[name], name) for name in ("warning", "unparsed line", "request"))
     places = f"pages in {store.path}" + (f", records in {target.path}" if target.path else "")
-    echo_error(f"{len(ids):,} ids: {outcomes}; {sums}; {places}")
+    echo_note(f"{write_count(len(ids), 'id')}: {outcomes}; {sums}; {places}", quiet=quiet)
     return tally["failed"]
 
 
-_SUMS = frozenset({"records", "failed", "warnings", "unparsed lines", "requests"})
+_SUMS = frozenset({"records", "failed", "warning", "unparsed line", "request"})
 
 
 def _count(tally: Counter[str], result: IdResult) -> None:
     tally[result.outcome] += 1
-    tally["requests"] += result.attempts
+    tally["request"] += result.attempts
     tally["records"] += result.trial is not None
     tally["failed"] += result.trial is None or result.outcome is Outcome.STALE
     if result.trial:
-        tally["warnings"] += len(result.trial.warnings)
-        tally["unparsed lines"] += len(result.trial.unparsed)
-    if result.message:
-        echo_error(f"{result.id}: {result.outcome}: {result.message}")
+        tally["warning"] += len(result.trial.warnings)
+        tally["unparsed line"] += len(result.trial.unparsed)
 
 
-def _read_id_file(name: str, column: str | None) -> list[str]:
+def _report_troubles(troubles: Troubles, target: Target) -> None:
+    for line in troubles.write_lines(target.outcomes):
+        echo_error(line)
+
+
+def _read_id_file(name: str, column: str | None, *, quiet: bool) -> list[str]:
     """Read the ids of a file or of stdin, and report how many there are and where they stood."""
     try:
         id_list = read_ids(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes(), column=column)
@@ -159,5 +181,5 @@ def _read_id_file(name: str, column: str | None) -> list[str]:
     except IdFileError as error:
         usage_error(f"{name}: {error}")
     place = f"in column {id_list.column!r}" if id_list.column else "in its text"
-    echo_error(f"{name}: {len(id_list.ids):,} ids {place}")
+    echo_note(f"{name}: {write_count(len(id_list.ids), 'id')} {place}", quiet=quiet)
     return id_list.ids

@@ -7,16 +7,22 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
+    LogFile,
+    Quiet,
     Rate,
     Site,
     StoreFile,
+    Verbose,
+    Yes,
     check_output,
     make_settings,
+    open_log,
     refuse_overwriting,
+    require_yes,
 )
 from trialscrape.engines import read_page
 from trialscrape.exports.wacz import ARCHIVE, export_wacz
@@ -27,18 +33,29 @@ from trialscrape.scraping.sitemap import MAX_BYTES
 from trialscrape.sources.stores import list_pages
 from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
+from trialscrape.wording import write_count
 
 
-def index_sync(
-    *, store: StoreFile = DEFAULT_STORE, site: Site = None, rate: Rate = None, contact: Contact = None
+def index_sync(  # noqa: PLR0913  a command has as many options as it needs
+    *,
+    store: StoreFile = DEFAULT_STORE,
+    site: Site = None,
+    rate: Rate = None,
+    contact: Contact = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log: LogFile = None,
 ) -> None:
     """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
     settings = make_settings(site=site, rate=rate, contact=contact)
+    require_yes(settings, (settings.site,), yes=yes)
     with (
+        open_log(log, store, quiet=quiet, verbose=verbose),
         report_errors("the same command resumes it"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
-        progress() as bar,
+        progress(quiet=quiet) as bar,
     ):
         robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:
@@ -56,24 +73,25 @@ def index_sync(
                 progress=lambda done, known: bar.update(task, completed=done, total=known),
             )
             failed += len(report.faults)
-            _report_sync(url, report)
+            _report_sync(url, report, quiet=quiet)
     if failed:
         raise typer.Exit(1)
 
 
-def _report_sync(url: str, report: SyncReport) -> None:
+def _report_sync(url: str, report: SyncReport, *, quiet: bool) -> None:
     for fault in report.faults:
         echo_error(f"{fault.url}{f':{fault.line}' if fault.line else ''}: {fault.message}")
-    files = f"{report.read:,} files read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
-    addresses = f"{report.added:,} added, {report.removed:,} removed, {report.slugs:,} addresses in all"
-    echo_error(f"{url}: {files}, {len(report.faults):,} failed; {addresses}")
+    files = f"{write_count(report.read, 'file')} read, {report.unchanged:,} unchanged, {report.resumed:,} done before"
+    in_all = write_count(report.slugs, "address", "addresses")
+    addresses = f"{report.added:,} added, {report.removed:,} removed, {in_all} in all"
+    echo_note(f"{url}: {files}, {len(report.faults):,} failed; {addresses}", quiet=quiet)
 
 
 def index_status(*, store: StoreFile = DEFAULT_STORE) -> None:
     """Print the size and the age of the index."""
     with report_errors(), Store.open(store, lock=False) as opened:
         status = opened.slugs.status()
-    print(f"addresses  {status.slugs:,} in {status.shards:,} files")
+    print(f"addresses  {status.slugs:,} in {write_count(status.shards, 'file')}")
     print(f"read       {status.oldest_sync or 'never'} to {status.newest_sync or 'never'}")
     if status.unfinished_since:
         print(f"unfinished since {status.unfinished_since}; `trialscrape index sync` resumes it")
@@ -100,7 +118,7 @@ def store_export(
             count = export_wacz(opened, path, map(read_page, pages))
         else:
             count = export_warc(opened, path)
-        echo_error(f"{count:,} pages written to {path}")
+        echo_error(f"{write_count(count, 'page')} written to {path}")
 
 
 def _choose_archive(path: Path, name: str | None) -> str:
@@ -126,6 +144,6 @@ def store_import(
     for fault in report.faults:
         echo_error(fault)
     skipped = "".join(f", {count:,} skipped: {reason}" for reason, count in sorted(report.skipped.items()))
-    echo_error(f"{report.new:,} pages new, {report.known:,} known{skipped}")
+    echo_error(f"{write_count(report.new, 'page')} new, {report.known:,} known{skipped}")
     if report.faults:
         raise typer.Exit(1)

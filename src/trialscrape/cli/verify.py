@@ -10,13 +10,14 @@ import typer
 
 from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
 from trialscrape.cli.differences import TROUBLE, Difference, print_differences, write_rows
-from trialscrape.cli.options import Contact, Rate, Registry, check_output, make_settings
+from trialscrape.cli.options import Contact, Rate, Registry, Yes, check_output, make_settings, require_yes
 from trialscrape.exports.csv import write_csv_rows
 from trialscrape.exports.files import atomic_write
 from trialscrape.quality.record_sets import read_trials
 from trialscrape.quality.registry_files import open_studies
 from trialscrape.quality.verify import Finding, RegistryStudy, verify
 from trialscrape.settings import Settings
+from trialscrape.wording import write_count
 
 LookUp = Callable[[str], tuple[RegistryStudy | None, str]]
 """An id to the registry's record, or to None and why there is none."""
@@ -37,6 +38,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
     registry: Registry = None,
     rate: Rate = None,
     contact: Contact = None,
+    yes: Yes = False,
 ) -> None:
     """Compare pages with the registry's records of their studies, field by field.
 
@@ -45,6 +47,8 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
     if against and registry:
         usage_error("give --against or --registry, not both")
     settings = make_settings(registry=registry, rate=rate, contact=contact)
+    if not against:
+        require_yes(settings, (settings.registry,), yes=yes)
     sponsors = check_output(sponsors)
     tally: Counter[str] = Counter()
     names: Counter[tuple[str, str]] = Counter()
@@ -60,8 +64,10 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
                 _print_findings(findings)
         if sponsors:
             _write_sponsors(sponsors, names)
-    differing = f"{tally['compared']:,} compared, {tally['differs']:,} differ"
-    echo_error(f"{tally['studies']:,} studies: {differing}, {tally['left out']:,} left out")
+    differing = (
+        f"{tally['compared']:,} compared, {tally['differs']:,} {'differs' if tally['differs'] == 1 else 'differ'}"
+    )
+    echo_error(f"{write_count(tally['studies'], 'study', 'studies')}: {differing}, {tally['left out']:,} left out")
     if tally["differs"] or tally["left out"]:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ robots.txt included; a host's Crawl-delay and Retry-After only make it slower; r
 request where it forbids or cannot be fetched; no part of a body is returned unless the whole body arrived.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from trialscrape.fetching.responses import (
     Result,
     Validators,
     explain_failure,
+    pause_cause,
     pause_message,
     read_response,
 )
@@ -32,6 +34,8 @@ from trialscrape.fetching.robots import Robots, RobotsCache, robots_url
 from trialscrape.fetching.throttle import HostTimes, StopSignal, Throttle
 from trialscrape.fetching.transport import DeadlineBackend, Transport, make_client, trace_head
 from trialscrape.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 class Fetcher:
@@ -43,6 +47,9 @@ class Fetcher:
             must be unread streams, so that bodies stay bounded.
         sleep: Waits for so many seconds *of the clock*; where None, a wait that `stop` ends at once.
         clock: Seconds, never going back. Rate, pauses and the total timeout are measured on it.
+
+    Attributes:
+        requests: How many requests were sent, retries and redirects included, robots.txt not.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Fetcher:
         self._hosts: dict[_Origin, HostTimes] = {}
         self._robots = RobotsCache(self._follow, settings, self._stop)
         self._client = make_client(settings, transport or Transport(settings, self._network))
+        self.requests = 0
 
     def __enter__(self) -> Self:
         return self
@@ -134,22 +142,24 @@ class Fetcher:
         """Return why an address is not requested, or None where it may be."""
         target, forbidden = request.url, self._settings.forbidden_path
 
-        def refusal(result: Result, message: str) -> Response:
-            return Response(result, str(target), str(target), message=message)
+        def refusal(result: Result, message: str, cause: str) -> Response:
+            _log.info("%s", message)
+            return Response(result, str(target), str(target), message=message, cause=cause)
 
         if may_lead_to(_split_path(target)[0], forbidden):
             message = f"{target} was not requested: {forbidden} never is; leave it out"
-            return refusal(Result.BLOCKED_BY_ROBOTS, message)
+            return refusal(Result.BLOCKED_BY_ROBOTS, message, f"{forbidden} is never requested")
         if request.obey_robots:
             robots = self._robots_for(target)
             if robots.result != Result.OK:
-                return refusal(robots.result, f"{target} was not requested: {robots.message}")
+                return refusal(robots.result, f"{target} was not requested: {robots.message}", robots.cause)
             if not robots.rules.can_fetch(str(target), self._settings.user_agent):
                 message = f"{target} was not requested: {robots_url(target)} forbids it; leave it out"
-                return refusal(Result.BLOCKED_BY_ROBOTS, message)
+                return refusal(Result.BLOCKED_BY_ROBOTS, message, f"{robots_url(target)} forbids it")
         pause = self._host(target).not_before - self._stop.clock()
         if pause > self._settings.retry_after_limit:
-            return refusal(Result.RATE_LIMITED, pause_message(target, pause, self._settings))
+            message, cause = pause_message(target, pause, self._settings), pause_cause(target, self._settings)
+            return refusal(Result.RATE_LIMITED, message, cause)
         return None
 
     def _robots_for(self, target: httpx.URL) -> Robots:
@@ -172,19 +182,24 @@ class Fetcher:
             retry=tenacity.retry_if_result(lambda response: response.may_pass),
             retry_error_callback=_last_response,
         )
-        response = retrying(self._send, request)
+        response = retrying(lambda: self._send(request, retrying.statistics["attempt_number"]))
         attempts = retrying.statistics["attempt_number"]
         retried = f" (tried {attempts} times)" if response.may_pass and attempts > 1 else ""
         return replace(response, attempts=attempts, message=response.message + retried)
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request, attempt: int) -> Response:
         """Wait for a turn and send one request."""
         host = self._host(request.url)
         self._throttle.wait_for(host)
         with self._stop.held(self._in_flight), self._throttle.turn(host) as sent:
+            self.requests += request.obey_robots  # no other request may start now
+            began = self._stop.clock()
             self._network.begin_request(self._settings.total_timeout)
             response = self._exchange(request, sent)
+            seconds = self._stop.clock() - began
+        _log_request(response, seconds, attempt)
         if response.pause is not None:
+            _log.info("%s asks for a pause of %.0f s", request.url.host, response.pause)
             host.not_before = max(host.not_before, self._stop.clock() + response.pause)
         return response
 
@@ -201,6 +216,14 @@ class Fetcher:
             if response is None:
                 raise
             return response
+
+
+def _log_request(response: Response, seconds: float, attempt: int) -> None:
+    """Log a request; where it brought no answer, as a warning that says why."""
+    status = f"HTTP {response.status}" if response.status else response.result.value
+    _log.info("GET %s: %s, %d bytes, %.2f s, attempt %d", response.url, status, len(response.body), seconds, attempt)
+    if response.may_pass or (response.message and response.status is None):
+        _log.warning("%s", response.message)
 
 
 def _last_response(state: tenacity.RetryCallState) -> Response:

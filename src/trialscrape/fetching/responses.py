@@ -1,11 +1,13 @@
 """What one address gave, be it an answer or a failure, and whether another request may help."""
 
 import re
+import socket
 import ssl
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -57,8 +59,9 @@ class Response:
 
     `body` is decoded and whole for `ok`, empty for all others. `attempts` counts the requests sent for this address,
     retries and redirects included and robots.txt not. `message` is empty for `ok` and `not_modified`, and otherwise
-    says what failed, why, and what to do. `location` is a redirect that was not followed. `may_pass` says that a later
-    request may succeed, `pause` how many seconds `Retry-After` asks for before it.
+    says what failed, why, and what to do; `cause` says why without the address's path. `location` is a redirect that
+    was not followed. `may_pass` says that a later request may succeed, `pause` how many seconds `Retry-After` asks for
+    before it.
     """
 
     result: Result
@@ -71,6 +74,7 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     attempts: int = 0
     message: str = ""
+    cause: str = ""
     location: str | None = None
     may_pass: bool = False
     pause: float | None = None
@@ -96,12 +100,15 @@ def read_response(answer: httpx.Response, request: Request, settings: Settings) 
     if answer.has_redirect_location:
         return replace(response, result=Result.NETWORK_ERROR, location=headers["location"])
     message = f"{url} answered HTTP {status} {answer.reason_phrase}".rstrip()
+    cause = f"HTTP {status} {answer.reason_phrase}".rstrip() + f" from {_name_host(request.url)}"
+    response = replace(response, cause=cause)
     if status not in _MAY_PASS and status < httpx.codes.INTERNAL_SERVER_ERROR:
         return replace(response, message=f"{message}; check the address")
     result = Result.RATE_LIMITED if status == httpx.codes.TOO_MANY_REQUESTS else Result.SERVER_ERROR
     pause = _read_retry_after(headers, datetime.now(UTC))
     if pause is not None and pause > settings.retry_after_limit:
-        return replace(response, result=result, message=pause_message(request.url, pause, settings), pause=pause)
+        message, cause = pause_message(request.url, pause, settings), pause_cause(request.url, settings)
+        return replace(response, result=result, message=message, cause=cause, pause=pause)
     return replace(response, result=result, message=f"{message}; try again later", may_pass=True, pause=pause)
 
 
@@ -114,6 +121,15 @@ def pause_message(url: httpx.URL, pause: float, settings: Settings) -> str:
         f"{url.host} asks for a pause of {pause:.0f} s, more than the {settings.retry_after_limit:g} s allowed; "
         "run again after that"
     )
+
+
+def pause_cause(url: httpx.URL, settings: Settings) -> str:
+    """Say the same without the pause, which shrinks as time passes."""
+    return f"{url.host} asks for a longer pause than the {settings.retry_after_limit:g} s allowed"
+
+
+def _name_host(url: httpx.URL) -> str:
+    return url.netloc.decode("ascii")
 
 
 def _read_retry_after(headers: httpx.Headers, now: datetime) -> float | None:
@@ -140,6 +156,7 @@ def _parse_date(text: str) -> datetime | None:
 
 def explain_failure(error: Exception, request: Request, settings: Settings) -> Response | None:
     """Return what an error of the network means, or None for any other error."""
+    host = _name_host(request.url)
 
     def failure(
         reason: str,
@@ -150,7 +167,8 @@ def explain_failure(error: Exception, request: Request, settings: Settings) -> R
     ) -> Response:
         through = f" through the proxy {mask_passwords(settings.proxy)}" if settings.proxy else ""
         message = f"cannot fetch {request.url}{through}: {reason}; {advice}"
-        return Response(result, str(request.url), str(request.url), message=message, may_pass=may_pass)
+        cause = _find_cause(error, settings.proxy, host) or f"{reason} ({host})"
+        return Response(result, str(request.url), str(request.url), message=message, cause=cause, may_pass=may_pass)
 
     if problem := _find_distrust(error):
         reason = f"its certificate is not trusted ({problem})"
@@ -176,6 +194,18 @@ def explain_failure(error: Exception, request: Request, settings: Settings) -> R
             return failure(f"the connection broke ({str(error) or type(error).__name__})")
         case _:
             return None
+
+
+def _find_cause(error: BaseException | None, proxy: str, host: str) -> str:
+    """Return why no connection came about, where the system says so, or nothing."""
+    place = f"the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else host
+    while error:
+        if isinstance(error, ConnectionRefusedError):
+            return f"connection refused by {place}"
+        if isinstance(error, socket.gaierror):
+            return f"no address known for {place}"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _find_distrust(error: BaseException | None) -> str:

@@ -1,5 +1,6 @@
 """robots.txt of each host (RFC 9309): fetched when it is first needed, kept for the run."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -12,18 +13,21 @@ from trialscrape.fetching.responses import Request, Response, Result
 from trialscrape.fetching.throttle import StopSignal
 from trialscrape.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Robots:
     """What a host's robots.txt says to this program.
 
     Where it could not be fetched, `result` is what every page of the host gets instead of a request, and `message`
-    says why; otherwise `result` is `ok`. `delay` is in seconds, `sitemaps` are the addresses it names, as written.
-    Where `answered` is false, a later page requests it again.
+    says why, and `cause` the same in short; otherwise `result` is `ok`. `delay` is in seconds, `sitemaps` are the
+    addresses it names, as written. Where `answered` is false, a later page requests it again.
     """
 
     result: Result
     message: str = ""
+    cause: str = ""
     rules: Protego = field(default_factory=lambda: Protego.parse(""), repr=False)
     delay: float = 0.0
     sitemaps: tuple[str, ...] = ()
@@ -60,9 +64,18 @@ class RobotsCache:
             if host.robots is None or not (host.robots.answered or waits):
                 request = Request(address, self._settings.robots_limit, truncate=True, obey_robots=False)
                 host.robots = read_robots(self._fetch(request), self._settings)
+                _log_robots(str(address), host.robots)
                 host.requests += 1
                 host.next_request = self._stop.clock() + self._settings.robots_pause
             return host.robots
+
+
+def _log_robots(address: str, robots: Robots) -> None:
+    if robots.result == Result.OK:
+        delay = f"a delay of {robots.delay:g} s" if robots.delay else "no delay"
+        _log.info("%s is obeyed: %s, %d sitemaps", address, delay, len(robots.sitemaps))
+    else:
+        _log.warning("nothing is requested from the host of %s: %s", address, robots.message)
 
 
 def robots_url(url: httpx.URL) -> httpx.URL:
@@ -79,19 +92,19 @@ def read_robots(response: Response, settings: Settings) -> Robots:
         # A host that cannot be reached at all is better called so than "blocked".
         reached = response.result in (Result.SERVER_ERROR, Result.TIMEOUT, Result.HTTP_STATUS)
         blocked = Result.BLOCKED_BY_ROBOTS if reached else response.result
-        return Robots(blocked, f"its robots.txt must be read first; {response.message}", answered=False)
+        return Robots(blocked, f"its robots.txt must be read first; {response.message}", response.cause, answered=False)
     body = response.body
     if len(body) >= settings.robots_limit:
         # The last line of a file that was cut may be half a rule, and half a rule forbids more than was meant.
         body = body.rpartition(b"\n")[0]
     rules = Protego.parse(body.decode("utf-8-sig", errors="replace"))
     delay = _read_delay(rules, settings.user_agent)
-    result, message = Result.OK, ""
+    result, message, cause = Result.OK, "", ""
     if delay > settings.crawl_delay_limit:
         limit = f"more than the {settings.crawl_delay_limit:g} s allowed"
         message = f"{response.final_url} asks for a delay of {delay:g} s, {limit}; ask the site for permission"
-        result = Result.BLOCKED_BY_ROBOTS
-    return Robots(result, message, rules, delay, tuple(rules.sitemaps))
+        result, cause = Result.BLOCKED_BY_ROBOTS, f"{response.final_url} asks for a delay of {delay:g} s, {limit}"
+    return Robots(result, message, cause, rules, delay, tuple(rules.sitemaps))
 
 
 def _read_delay(rules: Protego, agent: str) -> float:

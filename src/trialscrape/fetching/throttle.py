@@ -1,5 +1,6 @@
 """When a request may start: one clock for a run, one interval for all hosts, and each host's own delay and pause."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from trialscrape.errors import Stopped
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Throttle:
     def wait_for(self, host: HostTimes) -> None:
         """Wait for the delay and pause of this host, without holding up requests to others."""
         while (left := self._left(host)) > 0:
+            _log.info("waiting %.1f s, as the host asks", left)
             self._stop.wait(left)
 
     def _left(self, host: HostTimes) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trialscrape.parsing import sections
 from trialscrape.parsing.sections import FoundSection, FoundSections, Layout, Section
 from trialscrape.parsing.state import ParseState
+from trialscrape.wording import write_count
 
 _STRIPPED = {
     "stripped": "short values, lists and arms are gone",
@@ -43,7 +44,7 @@ def _check_sentence(state: ParseState, *, complete: bool) -> None:
         return
     heading = state.spans["participants"][0]
     if len(arms) > sentence.groups or (complete and len(arms) < sentence.groups):
-        message = f"expected {sentence.groups} arms by this line, found {len(arms)}"
+        message = f"expected {write_count(sentence.groups, 'arm')} by this line, found {len(arms)}"
         state.warn("groups_differ", heading, message, "arms")
     types = {arm.type.code for arm in arms if arm.type}
     # Whether the site calls a sham comparator a placebo group, no page shows; so it contradicts neither sentence.
@@ -59,7 +60,7 @@ def _check_sentence(state: ParseState, *, complete: bool) -> None:
 def _check_enrollment(state: ParseState) -> None:
     enrollment, participants = state.values.get("enrollment"), state.values.get("participants")
     if enrollment and participants and enrollment.count != participants.count:
-        message = f"expected {enrollment.count:,} participants as enrolled, found {participants.count:,}"
+        message = f"expected {write_count(enrollment.count, 'participant')} as enrolled, found {participants.count:,}"
         state.warn("enrollment_differs", state.spans["participants"][0], message, "enrollment")
 
 

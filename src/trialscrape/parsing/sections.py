@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from trialscrape.errors import NotAStudyPage, SeveralPages
+from trialscrape.wording import write_count
 
 if TYPE_CHECKING:
     from trialscrape.parsing.state import ParseState
@@ -373,4 +374,5 @@ def _describe(lines: Sequence[str], chosen: Sequence[Candidate], layout: Layout)
     if first is None:
         return f"{expected}; found no text: the file is empty or has blanks only"
     headings = ", ".join(repr(lines[candidate.at].strip(" ")) for candidate in chosen) or "none of them"
-    return f"{expected}; found {headings} in {len(lines)} lines that begin with {first[:60]!r}"
+    count = write_count(len(lines), "line that begins", "lines that begin")
+    return f"{expected}; found {headings} in {count} with {first[:60]!r}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from trialscrape.records import Age, Ages, Enrollment, Identifier, Intervention, Participants, Term
 from trialscrape.vocabulary import AGE_UNIT, AGE_UNITS_A_YEAR, HEALTHY_VOLUNTEERS, PATTERNS, VOCABULARIES
+from trialscrape.wording import write_count
 
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15}"  # more digits are no count, and no integer of other JSON readers
 _COUNT = re.compile(_NUMBER)
@@ -191,21 +192,17 @@ def write_intervention(intervention: Intervention) -> str:
 def write_participants(participants: Participants) -> str:
     """Write the sentence."""
     placebo = ", including a placebo group" if participants.placebo_group else ""
-    groups = _write_count(participants.groups, "patient group")
-    return f"{_write_count(participants.count, 'participant')} in {groups}{placebo}"
+    groups = write_count(participants.groups, "patient group")
+    return f"{write_count(participants.count, 'participant')} in {groups}{placebo}"
 
 
 def _write_enrollment(enrollment: Enrollment) -> str:
     estimated = "estimated " if enrollment.type == "ESTIMATED" else ""
-    return _write_count(enrollment.count, f"{estimated}patient")
+    return write_count(enrollment.count, f"{estimated}patient")
 
 
 def _write_healthy_volunteers(accepted: bool) -> str:  # noqa: FBT001  it is the value
     return next(label for label, value in HEALTHY_VOLUNTEERS.items() if value is accepted)
-
-
-def _write_count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _parse_integer(digits: str) -> int:

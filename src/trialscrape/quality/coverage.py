@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 
 from trialscrape.records import Eligibility, Trial
 from trialscrape.results import PageResult
-from trialscrape.sources.members import OTHER_SITES, SKIPPED
+from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
+from trialscrape.wording import write_count
 
-LEFT_OUT = {SKIPPED: "files and folders that are no pages", OTHER_SITES: "pages of other sites"}
+_LEFT_OUT = {
+    SKIPPED: ("file or folder that is no page", "files and folders that are no pages"),
+    OTHER_SITES: ("page of another site", "pages of other sites"),
+    REVISITS: ("revisit", "revisits"),
+}
 """What is not looked at, in words."""
 
 _INCOMPLETE = frozenset({"cut_page", "stripped_page"})
@@ -112,13 +117,18 @@ def as_json(counts: Coverage, left_out: Mapping[str, int]) -> dict[str, object]:
     }
 
 
+def write_left_out(name: str, count: int) -> str:
+    """Write how many files, folders or pages were not looked at, for a name of `Selection`."""
+    return write_count(count, *_LEFT_OUT[name])
+
+
 def report(counts: Coverage, left_out: Mapping[str, int]) -> Iterator[str]:
     """Write the counts as lines of text, and how many files, folders and pages of other sites were left out."""
     read = counts.pages - len(counts.failures)
     share = 100 * (1 - counts.unparsed / counts.lines) if counts.lines else 0
     yield f"pages   {counts.pages:,}: {read:,} read, {len(counts.failures):,} failed"
     for name, count in left_out.items():
-        yield f"skipped {count:,} {LEFT_OUT.get(name, name)}"
+        yield f"skipped {write_left_out(name, count)}"
     yield f"lines   {counts.lines:,}: {share:.2f} % understood, {counts.unparsed:,} unparsed"
     for file, outcome, message in counts.failures:
         yield f"failed  {file}: {outcome}: {message}"

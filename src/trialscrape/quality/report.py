@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 
-from trialscrape.quality.coverage import LEFT_OUT, Coverage, add_coverage, measure_coverage
+from trialscrape.quality.coverage import Coverage, add_coverage, measure_coverage, write_left_out
 from trialscrape.records import SEVERITIES, Severity, Term, Trial
 from trialscrape.results import Outcome, PageResult
 from trialscrape.vocabulary import VOCABULARIES
+from trialscrape.wording import write_count
 
 MOST_TRIALS = 5_000
 """Trials in the table; the page says how many more there are."""
@@ -244,7 +245,7 @@ class Summary:
 
     Attributes:
         facts: The numbers at its head.
-        left_out: What was not looked at, in words, and how many.
+        left_out: How much was not looked at, in words.
         charts: The charts; that of the fields comes first.
         unknown_labels: Values that the vocabulary lacks.
         unparsed: Lines that went into no field.
@@ -254,7 +255,7 @@ class Summary:
     """
 
     facts: tuple[KeyFigure, ...]
-    left_out: tuple[tuple[str, int], ...]
+    left_out: tuple[str, ...]
     charts: tuple[Chart, ...]
     unknown_labels: Remarks
     unparsed: Remarks
@@ -277,7 +278,7 @@ def summarize(tally: Tally, left_out: Mapping[str, int]) -> Summary:
     others = [code for code in tally.codes if code not in (_UNKNOWN_LABEL, _UNPARSED)]
     return Summary(
         facts=tuple(_list_key_figures(tally, read, failed)),
-        left_out=tuple((LEFT_OUT.get(name, name), count) for name, count in left_out.items() if count),
+        left_out=tuple(write_left_out(name, count) for name, count in left_out.items() if count),
         charts=tuple(_draw_charts(tally, read)),
         unknown_labels=_rank_remarks(tally, [_UNKNOWN_LABEL]),
         unparsed=_rank_remarks(tally, [_UNPARSED]),
@@ -310,7 +311,7 @@ def _draw_charts(tally: Tally, read: int) -> Iterator[Chart]:
     yield Chart(
         "fields",
         "Fields filled",
-        f"Of {read:,} records; a field is empty where the page does not say it.",
+        f"Of {write_count(read, 'record')}; a field is empty where the page does not say it.",
         tuple(
             Bar(name, f"{count:,} ({count * 100 // read} %)" if read else "–", count / read if read else 0.0)
             for name, count in filled

@@ -109,14 +109,19 @@ class LookAhead:
         )
 
 
+def list_size(settings: Settings) -> int:
+    """Return how many ids the address of a list has room for."""
+    room = MAX_ADDRESS - len(_add_fields(settings.registry_list_url([])))
+    return max(1, min(settings.registry_batch, room // len("NCT00000000,")))
+
+
 def _dump(answer: RegistryAnswer) -> KeptAnswer:
     return KeptAnswer(answer.requested_id, answer.attempts, _KEPT.dump_json(answer).decode())
 
 
 def _divide(ids: Iterator[str], settings: Settings) -> Iterator[tuple[str, ...]]:
     """Divide ids into lists that an address has room for."""
-    room = MAX_ADDRESS - len(_add_fields(settings.registry_list_url([])))
-    most = max(1, min(settings.registry_batch, room // len("NCT00000000,")))
+    most = list_size(settings)
     while ids_of_list := tuple(islice(ids, most)):
         yield ids_of_list
 

@@ -100,10 +100,10 @@ class RegistryAnswer:
     """The registry's answer for `requested_id`.
 
     `status` is `not_found` only where the registry itself says so; where it could not be reached or its answer could
-    not be read it is `error`, `result` says what the fetcher met, and `message` what to do. For `found`, `nct_id` is
-    the current id; where that is not the requested one, `message` says so. `enrollment` is a count and `ACTUAL` or
-    `ESTIMATED`, `interventions` are pairs of the registry's type and a name. `attempts` are the requests that count
-    for this id: those for itself, and those for a list that it is the first of.
+    not be read it is `error`, `result` says what the fetcher met, `cause` why, and `message` what to do. For `found`,
+    `nct_id` is the current id; where that is not the requested one, `message` says so. `enrollment` is a count and
+    `ACTUAL` or `ESTIMATED`, `interventions` are pairs of the registry's type and a name. `attempts` are the requests
+    that count for this id: those for itself, and those for a list that it is the first of.
     """
 
     status: Literal["found", "not_found", "error"]
@@ -112,6 +112,7 @@ class RegistryAnswer:
     result: Result
     attempts: int = 0
     message: str = ""
+    cause: str = ""
     nct_id: str | None = None
     brief_title: str | None = None
     official_title: str | None = None
@@ -166,6 +167,7 @@ def _begin_answer(response: Response, nct_id: str) -> RegistryAnswer:
         result=response.result,
         attempts=response.attempts,
         message=f"cannot look up {nct_id} at the registry: {response.message}",
+        cause=response.cause,
     )
 
 

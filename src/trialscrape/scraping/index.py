@@ -1,5 +1,6 @@
 """The sync of the slug index with the site's sitemap."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from trialscrape.fetching.responses import Response, Validators
 from trialscrape.scraping.sitemap import Entry, SitemapFault, parse_sitemap
 from trialscrape.slugs import extract_slug
 from trialscrape.store.slug_index import SlugIndex, Sync
+
+_log = logging.getLogger(__name__)
 
 MAX_FILES = 10_000
 """Files read of one sitemap."""
@@ -83,6 +86,8 @@ def sync_index(  # noqa: PLR0913  # two are what to do, the rest has defaults or
     """
     started = now()
     begun = slugs.begin_sync(url, started, not_before=started - RESUME_WITHIN)
+    if begun.done:
+        _log.info("the sync of %s resumes: %d files are done", url, len(begun.done))
     sync = SitemapSync(slugs, get, now, study_path, begun)
     waiting = deque([(url, 0)])
     seen = {url}

@@ -11,17 +11,17 @@ at the store. For each id the store is written
 
 import hashlib
 import json
-import re
+import logging
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from trialscrape.addresses import drop_referrer
 from trialscrape.engines import parse
@@ -38,25 +38,32 @@ from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.candidates import MOST_CANDIDATES, list_candidates, list_duplicates
 from trialscrape.scraping.ids import normalize_ids
 from trialscrape.scraping.matching import explain_mismatch, has_same_title, match_page, quote_title
+from trialscrape.scraping.planning import NCT_ID, estimate_requests, find_address, is_young
+from trialscrape.scraping.progress import ProgressMeter, RunProgress
 from trialscrape.settings import Settings
 from trialscrape.store.database import format_time
 from trialscrape.store.pages import PageVersion
 from trialscrape.store.runs import FinishedId, PageNote
 from trialscrape.store.store import Store
 
-_NCT_ID = re.compile(r"NCT[0-9]{8}")
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_log = logging.getLogger(__name__)
+
 _GONE = frozenset({404, 410})
 _MAY_PASS = frozenset(
     map(Outcome, ("rate_limited", "timeout", "network_error", "server_error", "blocked_by_robots", "stale"))
 )
 _TOO_LONG = 20.0  # seconds to parse a page
 _RESUME_WITHIN = timedelta(days=1)  # an interrupted run, unless pages may be older than that
+_TICK = 0.5  # seconds between two reports of the progress
 _IDS_PER_REQUEST = 4  # ids in flight for each request in flight, so that a slow one does not hold up the others
 
 
 def scrape(
-    ids: Iterable[str], *, store: Store | str | Path = "trialscrape.db", settings: Settings | None = None
+    ids: Iterable[str],
+    *,
+    store: Store | str | Path = "trialscrape.db",
+    settings: Settings | None = None,
+    progress: Callable[[RunProgress], None] | None = None,
 ) -> Iterator[IdResult]:
     """Fetch the study pages of some ids politely, keep them, and read them.
 
@@ -64,6 +71,8 @@ def scrape(
         ids: NCT ids, or addresses or slugs of study pages; each is searched once.
         store: Where pages are kept: an open store, or its file, which is made where it is missing.
         settings: Rate, limits and where the site is; the defaults where None.
+        progress: Called with how far the run is, in the thread that takes the results: before the first request, then
+            at each result, and about twice a second while one is waited for.
 
     Yields:
         One result for each, in the order of the ids. Nothing that the network does is raised. The same call resumes a
@@ -77,60 +86,13 @@ def scrape(
     ids, settings = normalize_ids(ids), settings or Settings()
     with ExitStack() as stack:
         opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
-        yield from resume(ids, opened, settings)
+        yield from resume(ids, opened, settings, progress)
         opened.runs.end(run_key(ids, settings))
 
 
 def run_key(ids: Iterable[str], settings: Settings) -> str:
     """Return the key of a run: a hash of its ids, in their order, and of the hosts."""
     return hashlib.sha256(json.dumps([settings.site, settings.registry, *ids]).encode()).hexdigest()
-
-
-def resume(ids: list[str], store: Store, settings: Settings) -> Iterator[IdResult]:
-    """Begin or resume the run of some ids like `scrape`; the caller ends the run when the results are safe."""
-    key = run_key(ids, settings)
-    now = _now()
-    store.runs.begin(key, now, not_before=now - max(settings.max_age, _RESUME_WITHIN))
-    finished = store.runs.list_finished(key, without={*_MAY_PASS, Outcome.CACHED})  # a cached page may be old by now
-    in_flight = settings.concurrency * _IDS_PER_REQUEST
-    with ThreadPoolExecutor(in_flight, "trialscrape") as pool, Fetcher(settings) as fetcher:
-        unfinished = (nct_id for nct_id in ids if nct_id not in finished and _NCT_ID.fullmatch(nct_id))
-        run = Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, unfinished))
-        futures: deque[Future[IdResult]] = deque()
-        for position, nct_id in enumerate(ids):
-            if nct_id in finished:
-                futures.append(pool.submit(replay, run, finished[nct_id]))
-            else:
-                futures.append(pool.submit(scrape_one, run, nct_id, position))
-            if len(futures) == in_flight:
-                yield futures.popleft().result()
-        while futures:
-            yield futures.popleft().result()
-
-
-class Plan(NamedTuple):
-    """What a run would do for an id, in words, and whether it is an id, address or slug at all."""
-
-    text: str
-    valid: bool
-
-
-def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
-    """Describe the requests that a run would send: one plan for each id, after one for all of them."""
-    yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
-    for nct_id in ids:
-        matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None
-        url = matched[0].url if matched else _find_address(nct_id, settings)
-        kept = store.pages.latest(url) if store and url else None
-        if kept and _is_young(kept, settings):
-            yield Plan(f"{nct_id}: nothing, {url} is kept and young enough", valid=True)
-        elif url:
-            yield Plan(f"{nct_id}: GET {url}{' if it changed' if kept else ''}", valid=True)
-        elif _NCT_ID.fullmatch(nct_id):
-            pages = f"{settings.study_url('')}… by its titles"
-            yield Plan(f"{nct_id}: {settings.registry} in a list with others, then GET {pages}", valid=True)
-        else:
-            yield Plan(f"{nct_id}: nothing, it is no id, address or slug", valid=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +104,68 @@ class Run:
     settings: Settings
     fetcher: Fetcher
     look_ahead: LookAhead
+
+
+def resume(
+    ids: list[str], store: Store, settings: Settings, progress: Callable[[RunProgress], None] | None = None
+) -> Iterator[IdResult]:
+    """Begin or resume the run of some ids like `scrape`; the caller ends the run when the results are safe."""
+    key = run_key(ids, settings)
+    now = _now()
+    store.runs.begin(key, now, not_before=now - max(settings.max_age, _RESUME_WITHIN))
+    finished = store.runs.list_finished(key, without={*_MAY_PASS, Outcome.CACHED})  # a cached page may be old by now
+    if finished:
+        _log.info("the run resumes: %d of %d ids are finished", len(finished), len(ids))
+    with (
+        ThreadPoolExecutor(settings.concurrency * _IDS_PER_REQUEST, "trialscrape") as pool,
+        Fetcher(settings) as fetcher,
+    ):
+        unfinished = (nct_id for nct_id in ids if nct_id not in finished and NCT_ID.fullmatch(nct_id))
+        run = Run(key, store, settings, fetcher, LookAhead(fetcher, settings, store, key, unfinished))
+        if progress is None:
+            yield from (future.result() for future, _ in _submit(pool, run, ids, finished))
+        else:
+            needed = estimate_requests(ids, finished, store, settings, key)
+            yield from _report_progress(_submit(pool, run, ids, finished), run, needed, progress)
+
+
+def _submit(
+    pool: ThreadPoolExecutor, run: Run, ids: list[str], finished: Mapping[str, int]
+) -> Iterator[tuple[Future[IdResult], deque[Future[IdResult]]]]:
+    """Yield the future result of each id, and those that follow it, while some ids are in flight."""
+    futures: deque[Future[IdResult]] = deque()
+    for position, nct_id in enumerate(ids):
+        if nct_id in finished:
+            futures.append(pool.submit(replay, run, finished[nct_id]))
+        else:
+            futures.append(pool.submit(scrape_one, run, nct_id, position))
+        if len(futures) == run.settings.concurrency * _IDS_PER_REQUEST:
+            yield futures.popleft(), futures
+    while futures:
+        yield futures.popleft(), futures
+
+
+def _report_progress(
+    submitted: Iterator[tuple[Future[IdResult], deque[Future[IdResult]]]],
+    run: Run,
+    needed: list[int | None],
+    progress: Callable[[RunProgress], None],
+) -> Iterator[IdResult]:
+    """Yield the results, and report how far the run is meanwhile."""
+    meter = ProgressMeter(needed, run.settings, time.monotonic())
+
+    def report(futures: Iterable[Future[IdResult]] = ()) -> None:
+        done = sum(future.done() for future in futures)
+        progress(meter.measure(run.fetcher.requests, done, time.monotonic()))
+
+    report()
+    for future, others in submitted:
+        while not wait([future], timeout=_TICK).done:
+            report(others)
+        result = future.result()
+        meter.end_id(result)
+        report(others)
+        yield result
 
 
 @dataclass(slots=True)
@@ -173,10 +197,11 @@ class Search:
 class NoRecord(Exception):  # it ends a search and never leaves this module
     """The search ends without a record."""
 
-    def __init__(self, outcome: Outcome, message: str) -> None:
+    def __init__(self, outcome: Outcome, message: str, cause: str = "") -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +239,9 @@ def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
     try:
         result = find_record(run, search)
     except NoRecord as end:
-        result = search.end(end.outcome, end.message)
+        result = replace(search.end(end.outcome, end.message), cause=end.cause or None)
+    if result.message:
+        _log.warning("%s: %s: %s", nct_id, result.outcome, result.message)
     record = result.trial.model_dump_json() if result.trial else None
     # One with the other: a resumed run would report an id that is matched but not finished as `cached`.
     with run.store.transaction():
@@ -229,9 +256,9 @@ def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
 
 def find_record(run: Run, search: Search) -> IdResult:
     """Search in the store, then at the addresses that the registry's titles give."""
-    if url := _find_address(search.nct_id, run.settings):
+    if url := find_address(search.nct_id, run.settings):
         return read_address(run, search, url)
-    if not _NCT_ID.fullmatch(search.nct_id):
+    if not NCT_ID.fullmatch(search.nct_id):
         expected = "expected NCT and 8 digits, or the address or slug of a study page"
         raise NoRecord(Outcome.INVALID_ID, f"{expected}, found {search.nct_id!r}")
     return find_in_store(run, search) or find_by_titles(run, search, ask_registry(run, search))
@@ -267,7 +294,7 @@ def ask_registry(run: Run, search: Search) -> RegistryAnswer:
     if answer.status == "not_found":
         raise NoRecord(Outcome.NOT_FOUND, answer.message)
     if answer.status == "error":
-        raise NoRecord(_name_failure(answer.result), answer.message)
+        raise NoRecord(_name_failure(answer.result), answer.message, answer.cause)
     return answer
 
 
@@ -313,7 +340,8 @@ def date_result(run: Run, search: Search, found: FoundPage, result: IdResult) ->
         with suppress(NoRecord):  # what was kept before may be a challenge page or the like
             old = read_kept(run, Search(search.nct_id, parsed=search.parsed), before, found.outcome).trial
             changed = list(dict.fromkeys(change.field for change in compare_trials(old, found.trial) if change.field))
-    return replace(result, fetched_at=fetched_at, changed=changed)
+    cause = found.failure.cause if found.failure else ""
+    return replace(result, fetched_at=fetched_at, changed=changed, cause=cause or None)
 
 
 def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
@@ -330,7 +358,7 @@ def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
         return read_kept(run, search, kept, note.outcome)
     if url in search.attempts:
         return None  # it was gone a moment ago
-    if kept and _is_young(kept, run.settings):
+    if kept and is_young(kept, run.settings, _now()):
         with suppress(NoRecord):  # a challenge page or the like is not taken for the page for days
             return read_kept(run, search, kept, Outcome.CACHED)
     end_parsing(run, search)
@@ -341,7 +369,7 @@ def get_page(run: Run, search: Search, url: str) -> FoundPage | None:
     if response.status in _GONE:
         return None
     if response.result not in {"ok", "not_modified"}:
-        failure = NoRecord(_name_failure(response.result), response.message)
+        failure = NoRecord(_name_failure(response.result), response.message, response.cause)
         if kept:
             with suppress(NoRecord):
                 found = read_kept(run, search, kept, Outcome.STALE)
@@ -410,13 +438,6 @@ def end_parsing(run: Run, search: Search) -> None:
         run.store.pages.end_parsing(search.parsed.pop())
 
 
-def _find_address(nct_id: str, settings: Settings) -> str | None:
-    """Return the address that was given instead of an id, if it was one."""
-    if nct_id.startswith(settings.study_url("")):
-        return nct_id
-    return settings.study_url(nct_id) if _SLUG.fullmatch(nct_id) else None
-
-
 def _explain_unresolved(run: Run, answer: RegistryAnswer, tried: int) -> str:
     """Say what was searched in vain, and what to do."""
     do = f"find the study on {run.settings.site} and give its address"
@@ -424,7 +445,8 @@ def _explain_unresolved(run: Run, answer: RegistryAnswer, tried: int) -> str:
         return f"expected a title that an address can be made of, found {quote_title(answer.brief_title)}; {do}"
     if not run.store.slugs.status().slugs:
         do = f"run `trialscrape index sync --store {run.store.path}` first, or {do}"
-    return f"expected a page at one of {tried} addresses made of the registry's titles, found none; {do}"
+    places = f"one of {tried} addresses" if tried > 1 else "the address"
+    return f"expected a page at {places} made of the registry's titles, found none; {do}"
 
 
 _READ = """import sys
@@ -445,11 +467,6 @@ def _is_harmless(page: Page) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return done.returncode >= 0  # below 0, a signal ended it
-
-
-def _is_young(kept: PageVersion, settings: Settings) -> bool:
-    """Tell whether a kept page need not be fetched; a time in the future, of a clock that was wrong, is no age."""
-    return timedelta(0) <= _now() - kept.checked_at < settings.max_age
 
 
 def _name_failure(result: str) -> Outcome:

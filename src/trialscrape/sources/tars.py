@@ -7,6 +7,7 @@ from trialscrape.compression import PIECE
 from trialscrape.errors import NotAStudyPage, PageError, Unreadable
 from trialscrape.sources.members import SKIPPED, ByteStream, Failure, Item, Member, Selection
 from trialscrape.sources.skipping import is_skipped_member
+from trialscrape.wording import write_count
 
 MAX_HEAD = 1024 * 1024
 """Bytes between two members: tarfile keeps all of them in memory, however many their sizes claim."""
@@ -79,7 +80,8 @@ class _Stream:
             if not piece:
                 self.is_cut = True
                 raise Unreadable(
-                    f"expected {size:,} more bytes, found the end of the tar archive: it is cut; {_NO_MORE}"
+                    f"expected {write_count(size, 'more byte')}, found the end of the tar archive: "
+                    f"it is cut; {_NO_MORE}"
                 )
             size -= len(piece)
             yield piece

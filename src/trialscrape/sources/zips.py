@@ -16,6 +16,7 @@ from trialscrape.errors import BodyTooLarge, DamagedBody, NotAStudyPage, TooLarg
 from trialscrape.parsing.text import EXPECTED
 from trialscrape.sources.members import MAX_IN_MEMORY, SKIPPED, UNPACK, ByteStream, Item, Member, Selection
 from trialscrape.sources.skipping import is_skipped_member
+from trialscrape.wording import write_count
 
 MAX_DIRECTORY = 32 * 1024 * 1024
 """Bytes of the list of members, all of which is in memory: 300,000 members with names of 60 characters."""
@@ -56,9 +57,11 @@ def read_zip(source: ByteStream, selection: Selection) -> Iterator[Item]:
         infos = list(islice(find_members(file), MAX_FOUND))
         archive = zipfile.ZipFile(BytesIO(_END.pack(_END_MARK, *[0] * 7)))
         archive.fp = file  # what it reads the members from
+        stood = write_count(len(infos), "file that stands", "files that stand")
+        read = f"{stood} before the damage {'was' if len(infos) == 1 else 'were'} read"
         damage = Unreadable(
             f"expected a whole ZIP archive, found one whose list at its end cannot be read ({error}): "
-            f"it is cut or broken; {len(infos):,} files that stand before the damage were read; get it again"
+            f"it is cut or broken; {read}; get it again"
         )
     names = {name: info for info in infos if (name := _read_name(info))}
     if "[Content_Types].xml" in names:
@@ -79,7 +82,7 @@ def read_zip(source: ByteStream, selection: Selection) -> Iterator[Item]:
         raise damage
     if encrypted:
         raise Unreadable(
-            f"expected a ZIP archive without a password, found {len(encrypted):,} encrypted files, "
+            f"expected a ZIP archive without a password, found {write_count(len(encrypted), 'encrypted file')}, "
             f"the first is {encrypted[0]!r}; {UNPACK}"
         )
 
