@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, report_errors, track, usage_error
 from trialscrape.cli.options import require_format
 from trialscrape.exports.files import make_folder
 from trialscrape.shards import ShardSummary, map_on_ray, plan_shards, read_shard, write_manifest
@@ -31,10 +31,9 @@ def parse_on_ray(  # noqa: PLR0913  each is one of the command's options
     failed = 0
     with (
         report_errors(f"the same command writes the shards that are missing in {folder}"),
-        progress(quiet=quiet) as bar,
+        track(files, "pages", quiet=quiet) as tracked,
     ):
         make_folder(folder)
-        tracked = bar.track(files, description="pages")
         shards = plan_shards(tracked, folder.resolve(), format_name, selection=selection, strict=strict, spans=spans)
         for summary in map_on_ray(read_shard, shards, address=address):
             if isinstance(summary, ShardSummary):

@@ -5,20 +5,20 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from trialscrape.addresses import mask_passwords
 from trialscrape.errors import TrialscrapeError
 
 _log = logging.getLogger("trialscrape.messages")
 _log.addHandler(logging.NullHandler())  # without --log, a message is printed and no more
+_Item = TypeVar("_Item")
+
 _SUSPECT = re.compile(r"[^\n\x20-\x7e]")
 
 
@@ -141,15 +141,13 @@ def keep_log(file: Path | None, *, verbose: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """Yield a progress display that shows only on a terminal and disappears at the end."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
-        yield shown
+def track(items: Iterable[_Item], description: str, *, quiet: bool = False) -> Iterator[Iterable[_Item]]:
+    """Yield some items, and show on a terminal how many were taken."""
+    if quiet or not sys.stderr.isatty():
+        yield items
+        return
+    # Not at the top: it takes as long to import as dozens of pages to read.
+    from trialscrape.cli.bar import open_bar  # noqa: PLC0415
+
+    with open_bar() as bar:
+        yield bar.track(items, description=description)

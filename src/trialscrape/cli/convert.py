@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors
+from trialscrape.cli.console import echo_error, report_errors, track
 from trialscrape.cli.options import Fields, FormatName, NoContacts, Tables, refuse_overwriting, require_target
 from trialscrape.exports.jsonl import format_record
 from trialscrape.sources.record_files import read_records
@@ -38,9 +38,9 @@ def convert(  # noqa: PLR0913  a command has as many options as it needs
     with (
         report_errors("the same command starts over"),
         target.open() as write,
-        progress(quiet=target.path is None and sys.stdout.isatty()) as bar,
+        track(read_records(records), "records", quiet=target.path is None and sys.stdout.isatty()) as tracked,
     ):
-        for trial in bar.track(read_records(records), description="records"):
+        for trial in tracked:
             write(format_record(trial))
             count += 1
     echo_error(f"{write_count(count, 'record')} from {records}" + (f" in {target.path}" if target.path else ""))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import escape_controls, progress
+from trialscrape.cli.console import escape_controls, track
 from trialscrape.cli.options import Host, Jobs, Paths, Quiet, TextColumn, UrlColumn, find_files, make_selection
 from trialscrape.engines import map_pages
 from trialscrape.exports.jsonl import format_row
@@ -34,8 +34,7 @@ def check(  # noqa: PLR0913  a command has as many options as it needs
     """
     files = find_files(paths)
     selection = make_selection(host, text_column, url_column)
-    with progress(quiet=quiet) as bar:
-        tracked = bar.track(files, description="pages")
+    with track(files, "pages", quiet=quiet) as tracked:
         counts = reduce(add_coverage, map_pages(measure_coverage, tracked, selection, jobs=jobs), Coverage())
     left_out = selection.left_out + Counter({SKIPPED: files.skipped})
     if json_:

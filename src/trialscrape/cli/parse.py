@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, echo_note, report_errors, track, usage_error
 from trialscrape.cli.options import (
     MOST_SHOWN,
     Fields,
@@ -110,8 +110,8 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     with report_errors(left), ExitStack() as stack:
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
-        bar = stack.enter_context(progress(quiet=quiet or (target.path is None and sys.stdout.isatty())))
-        tracked = bar.track(files, description="pages")
+        shares_terminal = target.path is None and sys.stdout.isatty()
+        tracked = stack.enter_context(track(files, "pages", quiet=quiet or shares_terminal))
         for page in chain.from_iterable(
             map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
         ):

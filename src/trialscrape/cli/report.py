@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, echo_note, escape_controls, progress, report_errors
+from trialscrape.cli.console import echo_error, echo_note, escape_controls, report_errors, track
 from trialscrape.cli.options import (
     Host,
     Jobs,
@@ -47,8 +47,7 @@ def write_report(  # noqa: PLR0913  a command has as many options as it needs
     files = find_files(paths, written=(target,))
     selection = make_selection(host, text_column, url_column)
     with report_errors(), open_output(target) as stream:
-        with progress(quiet=quiet) as bar:
-            tracked = bar.track(files, description="pages")
+        with track(files, "pages", quiet=quiet) as tracked:
             tally = reduce(add_tally, map_pages(tally_pages, tracked, selection, jobs=jobs), Tally())
         summary = summarize(tally, selection.left_out + Counter({SKIPPED: files.skipped}))
         stream.write(render_report(summary, escape_controls).encode())

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, echo_note, progress, report_errors, usage_error
+from trialscrape.cli.bar import open_bar
+from trialscrape.cli.console import echo_error, echo_note, report_errors, usage_error
 from trialscrape.cli.options import (
     DEFAULT_STORE,
     Contact,
@@ -55,7 +56,7 @@ def index_sync(  # noqa: PLR0913  a command has as many options as it needs
         report_errors("the same command resumes it"),
         Store.open(store) as opened,
         Fetcher(settings) as fetcher,
-        progress(quiet=quiet) as bar,
+        open_bar(quiet=quiet) as bar,
     ):
         robots = fetcher.get_robots(settings.site)
         if robots.result != "ok" or not robots.sitemaps:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.console import echo_error, progress, report_errors, usage_error
+from trialscrape.cli.console import echo_error, report_errors, track, usage_error
 from trialscrape.cli.differences import TROUBLE, Difference, print_differences, write_rows
 from trialscrape.cli.options import Contact, Rate, Registry, Yes, check_output, make_settings, require_yes
 from trialscrape.exports.csv import write_csv_rows
@@ -54,8 +54,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
     names: Counter[tuple[str, str]] = Counter()
     with report_errors(code=TROUBLE), ExitStack() as stack:
         look_up = stack.enter_context(_open_registry(against, settings))
-        bar = stack.enter_context(progress())
-        for findings in bar.track(_verify_all(records, look_up, tally), description="studies"):
+        for findings in stack.enter_context(track(_verify_all(records, look_up, tally), "studies")):
             tally.update({finding.verdict for finding in findings})
             names.update((one.registry or "", one.page) for one in findings if one.field == "sponsor" and one.page)
             if as_json:
