@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo check test lowest fuzz accuracy docs bench clean
+.PHONY: demo check test lowest fuzz accuracy mutants docs bench clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -46,6 +46,11 @@ fuzz: .venv/dev
 STUDIES ?= 5000
 accuracy: .venv/dev
 	$(BIN)/python -m bench.accuracy --studies $(STUDIES)
+
+# Small changes of one module, and which of them no test notices: `make mutants MODULE=parsing/arms SAMPLE=120`.
+SAMPLE ?= 120
+mutants: .venv/dev
+	$(BIN)/python -m bench.mutants $(MODULE) --sample $(SAMPLE)
 
 # The site of the docs, in output/site; a link to nowhere fails.
 docs: .venv/dev
