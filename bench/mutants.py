@@ -1,8 +1,7 @@
 """How many small changes of a module its tests notice: `make mutants MODULE=parsing/arms SAMPLE=120`.
 
-A mutant is the module with one change: another operator or constant, a condition reversed, an argument, a returned or
-an assigned value replaced by None. It is killed where a test of the module's folder fails. One that survives shows
-what no test asks for, dead code, or a change that makes no difference.
+A mutant is the module with one change: another operator or constant, a condition reversed, a value replaced by None. It
+is killed where a test fails. One that survives shows a missing test, dead code, or a change without a difference.
 
 Every mutant runs in a fork of a process that has imported all libraries but nothing of the project, on a copy of the
 source, so that processes which a test starts have the change too.
@@ -11,9 +10,8 @@ source, so that processes which a test starts have the change too.
 import argparse
 import ast
 import contextlib
-import gc
-import io
 import itertools
+import operator
 import os
 import random
 import shlex
@@ -22,20 +20,20 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.Break: ast.Continue,
-    ast.Continue: ast.Break,
-}  # fmt: skip
+PAIRS: list[tuple[type[ast.AST], type[ast.AST]]] = [
+    (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn),
+    (ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.FloorDiv), (ast.BitAnd, ast.BitOr),
+    (ast.LShift, ast.RShift), (ast.Break, ast.Continue),
+]  # fmt: skip
+SWAPS = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])}
+CONSTANTS: dict[type, Callable[[Any], Any]] = {bool: operator.not_, int: lambda n: n + 1, str: lambda text: f"XX{text}"}
 TYPES = {"annotation", "returns", "decorator_list", "bases"}
 TIME_LIMIT = 4.0  # times what the tests of the unchanged module take: longer is an endless loop
 
@@ -49,17 +47,16 @@ class Mutant(NamedTuple):
     at: int | None
     new: ast.AST
 
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[str]:
-        """Change the tree for a while, and give the first line that is another one then."""
+    def apply(self, tree: ast.AST) -> tuple[str, str]:
+        """Return the changed source of a tree, and the first line of the node that is another one now."""
         fields: Any = vars(self.node) if self.at is None else getattr(self.node, self.field)
         place: Any = self.field if self.at is None else self.at
         old, before = fields[place], ast.unparse(self.node).split("\n")
         fields[place] = self.new
-        after = ast.unparse(self.node).split("\n")
-        changed = [pair for pair in itertools.zip_longest(before, after, fillvalue="") if pair[0] != pair[1]]
-        yield "  ->  ".join(line.strip() for line in changed[0])
+        source, after = ast.unparse(tree), ast.unparse(self.node).split("\n")
         fields[place] = old
+        changed = next(pair for pair in itertools.zip_longest(before, after, fillvalue="") if pair[0] != pair[1])
+        return source, "  ->  ".join(line.strip() for line in changed)
 
 
 def list_mutants(node: ast.AST, line: int = 1) -> Iterator[Mutant]:
@@ -82,15 +79,8 @@ def _change(node: ast.AST, field: str, child: ast.AST) -> Iterator[ast.AST]:
         yield child.operand
     elif field in {"test", "ifs"} and not isinstance(node, ast.While):
         yield ast.UnaryOp(ast.Not(), cast("ast.expr", child))
-    match child:
-        case ast.Constant(value=bool(value)):
-            yield ast.Constant(not value)
-        case ast.Constant(value=int(value)):
-            yield ast.Constant(value + 1)
-        case ast.Constant(value=str(value)):
-            yield ast.Constant(f"XX{value}")
-        case ast.Constant(value=bytes(value)):
-            yield ast.Constant(b"XX" + value)
+    if isinstance(child, ast.Constant) and type(child.value) in CONSTANTS:
+        yield ast.Constant(CONSTANTS[type(child.value)](child.value))
     argument = (isinstance(node, ast.Call) and field == "args") or isinstance(node, ast.keyword)
     result = isinstance(node, ast.Return | ast.Assign | ast.AnnAssign) and field == "value" and node.col_offset > 0
     if (argument or result) and ast.unparse(child) != "None":
@@ -112,16 +102,6 @@ def run_tests(arguments: Sequence[str], limit: float) -> bool:
     return status == 0
 
 
-def _import_libraries(arguments: Sequence[str]) -> None:
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main(["--collect-only", "-pno:cacheprovider", *arguments])
-    own = tuple(str(ROOT / folder) for folder in ("src", "tests", "bench"))
-    for name, module in list(sys.modules.items()):
-        if name != "__main__" and (getattr(module, "__file__", None) or "").startswith(own):
-            del sys.modules[name]
-    gc.freeze()
-
-
 def main() -> None:
     """Print the mutants that survive, and how many are killed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,7 +114,12 @@ def main() -> None:
     folder = ROOT / "tests" / module.parent
     files = sorted(folder.glob("test_*.py"), key=lambda file: file.stem != f"test_{module.name}")  # its own first
     tests = options.tests or ["-m", "not slow", *map(str, files)]
-    _import_libraries(tests)
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        pytest.main(["--collect-only", "-pno:cacheprovider", *tests])  # imports the libraries
+    own = tuple(str(ROOT / folder) for folder in ("src", "tests", "bench"))
+    for name, loaded in list(sys.modules.items()):
+        if name != "__main__" and (getattr(loaded, "__file__", None) or "").startswith(own):
+            del sys.modules[name]
     with tempfile.TemporaryDirectory() as copy:
         file = Path(shutil.copytree(ROOT / "src", copy, dirs_exist_ok=True), "trialscrape", f"{module}.py")
         for compiled in file.parent.glob(f"__pycache__/{file.stem}.*"):
@@ -151,13 +136,13 @@ def main() -> None:
         sample = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))
         survived = 0
         for mutant in sorted(sample, key=lambda mutant: mutant.line):
-            with mutant.applied() as change:
-                file.write_text(ast.unparse(tree))
+            source, change = mutant.apply(tree)
+            file.write_text(source)
             if run_tests(tests, limit):
                 survived += 1
                 print(f"{module}.py:{mutant.line}: {change}", flush=True)
-    killed, count = len(sample) - survived, len(sample)
-    print(f"{module}: {len(mutants)} mutants, {count} tried, {killed} killed, {survived} survived")
+    killed = len(sample) - survived
+    print(f"{module}: {len(mutants)} mutants, {len(sample)} tried, {killed} killed, {survived} survived")
 
 
 if __name__ == "__main__":

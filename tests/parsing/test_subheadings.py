@@ -59,6 +59,7 @@ Pillow exclusion criteria Part B:
 Exclusion criteria in owls:
 Exclusion for owls:
 Exclusion in both groups
+Subjects meeting any of the following key exclusion criteria
 """
 WITH_A_CRITERION = """
 Inclusion Criteria: - adult
@@ -194,6 +195,14 @@ def test_what_speaks_of_a_side_like_a_heading_is_doubtful_where_it_is_not_unders
     found = read_subheading(text, item=item)
     assert found
     assert (found.side, found.alone) == (None, False)
+
+
+def test_an_announcement_has_a_length() -> None:
+    announcing = " any of the following "
+    for length, side in {120: "exclusion", 121: None}.items():
+        found = read_subheading("w" * (length - len(announcing)) + announcing + "exclusion criteria")
+        assert found
+        assert found.side == side
 
 
 @pytest.mark.parametrize(
