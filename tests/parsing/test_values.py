@@ -174,7 +174,10 @@ def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
         ("Lamps for Angiotensin Converting Enzyme Inhibitors (ACEIs)", None),
         ("Lamps for Owls (LAMPOWL)", "LAMPOWL"),
         ("Lamps for Owls (HOOTS)", "HOOTS"),
+        ("Lamps for Deoxyribonucleic Acids (DNAs)", None),
         ("Lamps in Rings (P06109)", None),
+        ("Lamps in Rings (P99)", None),
+        ("Lamps in Rings (AB12)", "AB12"),
         ("Lamps in Rings (MK-8175-012)", None),
         ("Lamps (Extension Study)", None),
         ("Lamps (PHASE 2)", None),
@@ -186,6 +189,40 @@ def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
 def test_a_title_is_split_at_its_acronym(title: str, acronym: str | None) -> None:
     brief_title = title.removesuffix(f"({acronym})").strip(" ")
     assert values.title(title) == (brief_title, acronym)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Adult",
+        "Adults",
+        "Child",
+        "Children",
+        "Cohort",
+        "Extension",
+        "Feasibility",
+        "Healthy",
+        "Infants",
+        "Part",
+        "Observational",
+        "Pediatric",
+        "Phase",
+        "Pilot",
+        "Protocol",
+        "Registry",
+        "Retrospective",
+        "Study",
+        "Substudy",
+    ],
+)
+def test_a_word_that_describes_is_no_acronym(word: str) -> None:
+    assert values.title(f"Lamps ({word})").acronym is None
+
+
+@pytest.mark.parametrize("word", ["a", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
+def test_an_abbreviation_may_leave_out_a_linking_word(word: str) -> None:
+    assert values.title(f"Lamps Against Dark {word} Owls (DO)").acronym is None
+    assert values.title(f"Lamps Against Dark {word} Owls (D{word[0].upper()}O)").acronym is None
 
 
 @pytest.mark.parametrize(
