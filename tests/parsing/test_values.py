@@ -175,6 +175,8 @@ def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
         ("Lamps for Owls (LAMPOWL)", "LAMPOWL"),
         ("Lamps for Owls (HOOTS)", "HOOTS"),
         ("Lamps for Deoxyribonucleic Acids (DNAs)", None),
+        ("Lamps in Sleep Apnea (SLA)", None),
+        ("Lamps in Up Syndrome (UPS)", None),
         ("Lamps in Rings (P06109)", None),
         ("Lamps in Rings (P99)", None),
         ("Lamps in Rings (AB12)", "AB12"),
@@ -273,3 +275,35 @@ def test_every_label_has_its_code(enumeration: str) -> None:
 def test_a_label_with_a_number(label: str, code: str | None) -> None:
     assert values.term(label, "Status") == Term(label=label, code=code)
     assert values.term(label, "Phase").code is None
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (values.ENROLLMENT, "32 patients"),
+        (values.ENROLLMENT, "1 patient"),
+        (values.ENROLLMENT, "2 patients"),
+        (values.ENROLLMENT, "1,277 estimated patients"),
+        (values.VOLUNTEERS, "Accepts Healthy Volunteers"),
+        (values.VOLUNTEERS, "No Healthy Volunteers"),
+        (values.AGES, "18 to 65 years old"),
+        (values.INTERVENTION, "Other: Experimental: a walk."),
+        (values.IDENTIFIER, "NCT99000001"),
+        (values.IDENTIFIER, "16454 (Other Identifier)"),
+        (values.CONTACTS, "Flora Example, MD; Owl Line"),
+    ],
+)
+def test_a_value_is_written_as_it_was_read(value: values.Value, line: str) -> None:
+    assert value.write(value.read(line)) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "22 participants in 2 patient groups",
+        "1 participant in 1 patient group",
+        "2,000 participants in 4 patient groups, including a placebo group",
+    ],
+)
+def test_the_sentence_is_written_as_it_was_read(line: str) -> None:
+    assert values.write_participants(values.participants(line)) == line
