@@ -3,7 +3,7 @@
 import pytest
 
 import trialscrape
-from support.page import with_
+from support.page import PAGE, with_
 
 
 def missing_volunteers(*lines: str) -> str:
@@ -29,3 +29,8 @@ def test_lines_that_stand_alone_come_before_others_and_three_are_named() -> None
     assert missing_volunteers("A", "", "B", "", "C", "", "D") == (
         "; it may be 'A' in line 64 or 'B' in line 66 or 'C' in line 68"
     )
+
+
+def test_a_sentence_without_arms_gives_one_warning() -> None:
+    page = PAGE[: PAGE.index("Forest\n")] + PAGE[PAGE.index("Trial documents") :]
+    assert [warning.code for warning in trialscrape.parse(page).warnings] == ["groups_differ"]
