@@ -49,6 +49,7 @@ FAST = {
         "quality/test_verify",
         "quality/test_report",
         "store/test_slug_index",
+        "store/test_pages",
         "test_addresses",
         "test_settings",
         "test_vocabulary",
