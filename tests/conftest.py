@@ -50,6 +50,7 @@ FAST = {
         "quality/test_report",
         "store/test_slug_index",
         "store/test_pages",
+        "store/test_database",
         "test_addresses",
         "test_settings",
         "test_vocabulary",
