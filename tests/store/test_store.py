@@ -803,6 +803,18 @@ def test_a_read_only_folder_can_be_read_and_not_written(open_folder: Path) -> No
     assert read == "[b'<p>walking</p>']"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
+def test_what_a_run_writes_can_be_read_in_a_folder_that_is_read_only(open_folder: Path) -> None:
+    path = open_folder / "trialscrape.db"
+    with Store.open(path) as store:
+        add(store)  # it is in the log, and not yet in the file
+        open_folder.chmod(0o555)
+        written, read = run(AS_NOBODY, path).split("\n")
+        open_folder.chmod(0o755)
+    assert written.startswith(f"{path}: it cannot be opened")
+    assert read == "[b'<p>walking</p>']"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files are those of POSIX")
 def test_a_file_that_may_not_be_read_is_reported(open_folder: Path) -> None:
     path = open_folder / "trialscrape.db"
