@@ -385,6 +385,20 @@ def test_a_run_is_resumed(path: Path) -> None:
         assert store.runs.list_finished(key) == {}
 
 
+@pytest.mark.parametrize(
+    ("now", "not_before", "kept"),
+    [(LATEST, None, 1), (LATEST, NOON, 1), (LATER, LATER, 1), (LATEST, LATEST, 0), (NOON, NOON, 0)],
+)
+def test_a_run_that_is_old_or_of_the_future_begins_again(
+    store: Store, now: datetime, not_before: datetime | None, kept: int
+) -> None:
+    for key in ("key", "another"):
+        store.runs.begin(key, LATER)
+        store.runs.finish_id(key, FinishedId(0, "NCT99000001", '{"outcome": "ok"}', None))
+    store.runs.begin("key", now, not_before=not_before)
+    assert [len(store.runs.list_finished(key)) for key in ("key", "another")] == [kept, 1]
+
+
 def test_ids_of_some_outcomes_count_as_unfinished(store: Store) -> None:
     store.runs.begin("key", NOON)
     for position, outcome in enumerate(("ok", "timeout", "mismatch")):
