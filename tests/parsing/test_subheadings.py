@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialscrape.parsing.subheadings import Subheading, introduces, read_subheading
+from trialscrape.parsing.subheadings import Side, Subheading, introduces, read_subheading
 
 INCLUSION = """
 Inclusion
@@ -225,10 +225,11 @@ def test_an_announcement_has_a_length() -> None:
         ("Inclusion criteria: adults. Excluded: sleepers", {"inclusion", "exclusion"}),
     ],
 )
-def test_what_is_doubtful_has_the_sides_that_it_mentions(text: str, sides: set[str]) -> None:
+def test_what_is_doubtful_has_the_sides_that_it_mentions(text: str, sides: set[Side]) -> None:
     found = read_subheading(text)
     assert found
-    assert (found.side, found.sides) == (None, sides)
+    assert found.side is None
+    assert found.sides == sides
 
 
 @pytest.mark.parametrize("item", [False, True])
