@@ -339,6 +339,11 @@ def test_a_line_introduces_others(text: str) -> None:
     assert introduces(text)
 
 
+@pytest.mark.parametrize("word", ["at", "for", "from", "in", "of", "on", "to"])
+def test_a_statement_that_is_left_open_introduces_others(word: str) -> None:
+    assert introduces(f"Women who are seen {word}:")
+
+
 @pytest.mark.parametrize("text", table(STATEMENTS))
 def test_a_line_states_something_of_its_own(text: str) -> None:
     assert not introduces(text)

@@ -103,7 +103,7 @@ _CLAUSE = list_words(
 )
 # Words after these are a statement, unless the line ends with a word that leaves it open.
 _STATEMENT = list_words("are be been had has have is that was were which who")
-_OPEN = list_words("at by for from in of on to")
+_OPEN = list_words("at for from in of on to")
 _ANNOUNCING = list_words("apply applies below following follows")
 _SHORT = len("exclusions") + 2
 _LONGEST_KEPT = 60  # characters
