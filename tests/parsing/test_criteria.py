@@ -107,6 +107,13 @@ COMBINED: dict[str, Row] = {
         [],
         [],
     ),
+    "bullets in small letters": (
+        ["  • inclusion criteria", "  • a", "  • exclusion criteria", "  • b"],
+        ["• inclusion criteria", "• a"],
+        ["• exclusion criteria", "• b"],
+        [],
+        [],
+    ),
     "the very words of the page's headings": (
         ["Inclusion criteria", "", "  • a", "", "Exclusion criteria", "", "  • b"],
         ["Inclusion criteria", "• a"],
