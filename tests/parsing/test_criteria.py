@@ -46,6 +46,7 @@ def shape(criteria: tuple[Criterion, ...]) -> Shape:
         (["  •"], ["• "]),
         (["i. a; ii. b"], ["i. a; ii. b"]),
         (["X-ray"], ["X-ray"]),
+        (["\u2003a"], ["\u2003a"]),
         (["1. a", "2. b"], ["1. a", "2. b"]),
     ],
 )
