@@ -274,6 +274,15 @@ def test_a_wordless_page_gives_what_is_certain() -> None:
     assert "1,240 estimated patients" in [line.text for line in trial.unparsed]
 
 
+@pytest.mark.parametrize("gone", range(4))
+def test_the_prose_of_a_wordless_page_ends_at_the_first_value_behind_it(gone: int) -> None:
+    values = ("1,240 estimated patients", "18 to 65 years old", "Accepts Healthy Volunteers")
+    page = with_(*((value, "") for value in values[:gone]))
+    trial = trialscrape.parse("\n".join(line if " " in line or not line else "" for line in page.split("\n")))
+    assert trial.detailed_description == "A longer text about trees."
+    assert [line.text for line in trial.unparsed if line.text in values] == list(values[gone:])
+
+
 def test_a_phase_under_status_is_a_phase() -> None:
     trial = trialscrape.parse(with_(("Status and phase", "Status")))
     assert [phase.code for phase in trial.phases] == ["PHASE2"]
