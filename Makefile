@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TOOLS := .venv-release/tools/bin
 
-.PHONY: demo check test lowest fuzz accuracy commands docs notebook bench release clean
+.PHONY: demo check test lowest fuzz accuracy mutants commands docs notebook bench release clean
 
 # Everything it writes is in output/demo.
 demo: .venv/runtime
@@ -51,6 +51,11 @@ accuracy: .venv/dev
 # docs/commands.md and the picture of `show`, after a change of a help or of what `show` prints.
 commands: .venv/dev
 	$(BIN)/python tests/command_docs.py
+
+# Small changes of one module, and which of them no test notices: `make mutants MODULE=parsing/arms SAMPLE=120`.
+SAMPLE ?= 120
+mutants: .venv/dev
+	$(BIN)/python -m bench.mutants $(MODULE) --sample $(SAMPLE)
 
 # The site of the docs, in output/site; a link to nowhere fails.
 docs: .venv/dev

@@ -40,6 +40,7 @@ from trialscrape.testing.replica import Fault, Replica
 SLICES = 40  # of each piece of work
 SLICE = 0.004  # seconds that a slice takes at least
 QUANTILES = 20  # the first of which is the 5 % quantile
+ONE_MODEL = "import pydantic\nclass Trial(pydantic.BaseModel): title: str"
 DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
 MEASURED = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- end -->)", re.DOTALL)
 
@@ -159,12 +160,14 @@ def start() -> Iterator[Figure]:
     with TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         page.write_bytes(next(iter(SHAPES.values())))
-        ours, library = timings(
+        ours, library, model = timings(
             lambda: subprocess.run([command, "parse", page], capture_output=True, check=True),
             lambda: subprocess.run([sys.executable, "-c", "import pydantic; pydantic.BaseModel"], check=True),
+            lambda: subprocess.run([sys.executable, "-c", ONE_MODEL], check=True),
             clock=children,
         )
     yield ratio("trialscrape parse with one page / importing pydantic's BaseModel", ours, library, 2.5)
+    yield ratio("trialscrape parse with one page / defining one model with it", ours, model, 2.5)
 
 
 def growth() -> Iterator[Figure]:

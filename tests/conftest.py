@@ -25,6 +25,8 @@ FAST = {
         "parsing/test_criteria",
         "parsing/test_criterion_lines",
         "parsing/test_arms",
+        "parsing/test_checks",
+        "parsing/test_kinds",
     ),
     *("parsing/test_subheadings", "parsing/test_parser", "parsing/test_text", "parsing/test_fixtures", "test_slugs"),
     *(
@@ -50,6 +52,8 @@ FAST = {
         "quality/test_verify",
         "quality/test_report",
         "store/test_slug_index",
+        "store/test_pages",
+        "store/test_database",
         "test_addresses",
         "test_record_page",
         "test_settings",

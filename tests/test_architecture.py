@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import Field
 from typer.testing import CliRunner
 
 import trialscrape
@@ -38,7 +39,9 @@ def run(code: str, **names: Any) -> dict[str, Any]:
 
 def test_a_section_is_a_field_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     field, row = example("section")
-    names = run(f"class LongerTrial(Trial):\n{textwrap.indent(field, '    ')}", Trial=Trial, __name__=__name__)
+    names = run(
+        f"class LongerTrial(Trial):\n{textwrap.indent(field, '    ')}", Trial=Trial, Field=Field, __name__=__name__
+    )
     (section,) = run(f"rows = ({row})", **vars(layout))["rows"]
     place = next(i for i, other in enumerate(layout.SECTIONS) if other.name == "treatments")
     longer = Layout(preamble.SITE, [*layout.SECTIONS[:place], section, *layout.SECTIONS[place:]])

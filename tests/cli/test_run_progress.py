@@ -8,7 +8,17 @@ from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.progress import RunProgress
 
 HALF = RunProgress(ids=150, ids_done=55, ids_failed=0, requests=120, expected_requests=300, seconds_left=180.0)
-DURATIONS = [(0, "0 s"), (0.2, "1 s"), (80, "80 s"), (90, "2 min"), (180, "3 min"), (5400, "2 h"), (129_600, "2 days")]
+DURATIONS = [
+    (0, "0 s"),
+    (0.2, "1 s"),
+    (2.001, "2 s"),
+    (2.6, "3 s"),
+    (80, "80 s"),
+    (90, "2 min"),
+    (180, "3 min"),
+    (5400, "2 h"),
+    (129_600, "2 days"),
+]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), DURATIONS)

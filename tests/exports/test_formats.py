@@ -9,8 +9,8 @@ from trialscrape.errors import UnknownFormat
 from trialscrape.exports.formats import FORMATS, choose_format, find_name
 from trialscrape.exports.tables import TABLES, TRIAL_COLUMNS
 
-NAMES = "jsonl, json, jsonl.gz, csv, parquet, sqlite, xlsx, lines, registry, fhir"
-ENDINGS = ".jsonl, .json, .jsonl.gz, .csv, .parquet, .db, .xlsx, .lines.jsonl, .registry.json, .ndjson"
+NAMES = ", ".join(FORMATS)
+ENDINGS = ", ".join(row.ending for row in FORMATS.values())
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_criteria_are_text_again() -> None:
 
 def term(enumeration: str, code: str | None) -> dict[str, str] | None:
     """Return a term as a page prints it."""
-    labels = {value: label for label, value in VOCABULARIES[enumeration].items()}
+    labels = {value: label for label, value in reversed(VOCABULARIES[enumeration].items())}  # the first label counts
     return {"label": labels[code], "code": code} if code else None
 
 

@@ -664,7 +664,8 @@ def test_the_search_is_never_requested(replica: Replica, there: str) -> None:
     response = fetch(replica)
     assert (response.result, response.attempts) == ("blocked_by_robots", 1)
     assert paths(replica) == [PATH]
-    assert "/study-search never is" in response.message
+    assert response.message.startswith(f"{response.final_url} was not requested: /study-search never is")
+    assert response.url == replica.url + PATH != response.final_url
 
 
 def test_dots_are_resolved_before_an_address_is_requested(replica: Replica) -> None:

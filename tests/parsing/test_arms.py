@@ -46,6 +46,7 @@ ONE = "x/Experimental group/Treatment:/Drug: A"
             [("Experimental group", E, "p", ["A"]), ("Sex", N, None, [])],
         ),
         ("x/Experimental group/Description:/p/q/Treatment:/Drug: A", 1, [("x", E, "p\nq", ["A"])]),
+        ("x/Other group/Description:/X-ray", 1, [("x", "Other", "X-ray", [])]),
         ("x/Other group/Description:/Drug: A", 1, [("x", "Other", "Drug: A", [])]),
         ("x/Other group/Description:/Other group", 1, [("x", "Other", "Other group", [])]),
         ("x/Other group/Description:/p/Note: q", 1, [("x", "Other", "p\nNote: q", [])]),
@@ -175,6 +176,9 @@ def test_a_mixed_style_is_always_a_choice() -> None:
     reading = read("x/Quiet group/Treatment:/Drug: C/y/Treatment:/Drug: B", 2)
     assert shape(reading) == [("x", "Quiet", None, ["C"]), ("y", None, None, ["B"])]
     assert (reading.unknown_types, reading.unlisted, reading.decided) == ((1,), (3,), "choice")
+    reading = read(ONE, 1, observational=True)
+    assert shape(reading) == [("x", E, None, ["A"])]
+    assert reading.decided == "choice"
     reading = read(f"y/Treatment:/Drug: B/{ONE}", 2, observational=True)
     assert shape(reading) == [("y", None, None, ["B"]), ("x", E, None, ["A"])]
     assert reading.decided == "choice"
@@ -245,6 +249,11 @@ def test_a_cut_block_is_read_as_far_as_it_goes(text: str, expected: list[Shape],
     assert shape(reading) == expected
     assert reading.used == used
     assert reading.left == ()
+
+
+def test_a_label_that_is_cut_is_no_description() -> None:
+    for cut in ("Descri", "Treat", "Dru"):
+        assert read(f"x/Description:/p/y/{cut}", 2, complete=False, observational=True).used == 4
 
 
 @pytest.mark.parametrize(

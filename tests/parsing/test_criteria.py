@@ -45,6 +45,8 @@ def shape(criteria: tuple[Criterion, ...]) -> Shape:
         (["•a", "1.5 mg", "2) b"], ["•a", "1.5 mg", "2) b"]),
         (["  •"], ["• "]),
         (["i. a; ii. b"], ["i. a; ii. b"]),
+        (["X-ray"], ["X-ray"]),
+        (["\u2003a"], ["\u2003a"]),
         (["1. a", "2. b"], ["1. a", "2. b"]),
     ],
 )
@@ -103,6 +105,13 @@ COMBINED: dict[str, Row] = {
         ["  • Inclusion criteria", "  • a", "  • Exclusion criteria", "  • b"],
         ["• Inclusion criteria", "• a"],
         ["• Exclusion criteria", "• b"],
+        [],
+        [],
+    ),
+    "bullets in small letters": (
+        ["  • inclusion criteria", "  • a", "  • exclusion criteria", "  • b"],
+        ["• inclusion criteria", "• a"],
+        ["• exclusion criteria", "• b"],
         [],
         [],
     ),
@@ -227,6 +236,27 @@ COMBINED: dict[str, Row] = {
         ["Not eligible if:", ["• b"]],
         [2],
     ),
+    "small letters, where no sentence goes on": (
+        ["inclusion criteria", "", "  • a", "", "exclusion criteria", "", "  • b"],
+        ["inclusion criteria", "• a"],
+        ["exclusion criteria", "• b"],
+        [],
+        [],
+    ),
+    "small letters, where a sentence may go on": (
+        ["Inclusion", "All who meet the", "exclusion criteria"],
+        ["Inclusion", "All who meet the"],
+        [],
+        ["exclusion criteria"],
+        [2],
+    ),
+    "an item that may be a criterion": (
+        ["Inclusion:", "  • a", "  • Pillow exclusion criteria:", "  • b"],
+        ["Inclusion:", ["• a"]],
+        [],
+        ["• Pillow exclusion criteria:", "• b"],
+        [2],
+    ),
     "a title over both": (
         ["Inclusion and exclusion criteria:", "  • a", "Exclusion:", "  • b"],
         [],
@@ -286,6 +316,23 @@ def test_in_a_section_of_one_side_what_is_unassigned_is_doubtful_whatever_follow
     assert [doubt.at for doubt in parsed.doubts] == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("lines", "own", "unassigned", "doubtful"),
+    [
+        (["  • a", "Not eligible if:", "  • b"], ["• a"], ["Not eligible if:", ["• b"]], [1]),
+        (["  • a", "Adults are eligible if:", "  • b"], ["• a", "Adults are eligible if:", ["• b"]], [], []),
+        (["  • a", "Inclusion (Part B):", "  • b"], ["• a", "Inclusion (Part B):", ["• b"]], [], []),
+    ],
+)
+def test_a_section_for_one_side_is_its_own_until_a_line_speaks_of_the_other(
+    lines: list[str], own: Shape, unassigned: Shape, doubtful: list[int]
+) -> None:
+    parsed = read_criteria(lines, "inclusion")
+    assert shape(parsed.inclusion) == own
+    assert (shape(parsed.exclusion), shape(parsed.unassigned)) == ([], unassigned)
+    assert [doubt.at for doubt in parsed.doubts] == doubtful
+
+
 def test_a_doubt_says_what_it_is_about() -> None:
     unclear = read_criteria(["Inclusion/exclusion criteria: " + "a" * 80], None)
     left = read_criteria(["  • a", "    • Exclusion:", "      • b", "  • c"], "inclusion")
@@ -313,6 +360,8 @@ def test_a_doubt_says_what_it_is_about() -> None:
         ),
         (["Eligibility criteria:", "", "A lamp", "", "For adults:", "", "  • a"], ["For adults:"]),
         (["Adequate sleep:", "", "Exclusion criteria:", "", "a"], ["Exclusion criteria:"]),
+        (["Sleepers:", "", "Exclusion criteria:", "", "a"], ["Exclusion criteria:"]),
+        (["Inclusion:", "", "  • Must be:", "", "Exclusion:", "", "  • a"], ["Inclusion:", "Exclusion:"]),
         (["  • SLEEPERS:", "    • a"], ["SLEEPERS:"]),
         (["  • SLEEPERS:", "  • a"], []),
         (["  • Adequate organ function:", "    • a"], ["Adequate organ function:"]),

@@ -27,6 +27,25 @@ def test_equal_lines_stay_with_the_side_that_runs() -> None:
     }
 
 
+def test_the_first_of_two_equal_lines_is_of_inclusion() -> None:
+    assert found("• rusk\n• rusk", make("rusk"), make("rusk")) == {"inclusion.1": (0, 0), "exclusion.1": (1, 1)}
+
+
+def test_a_nested_criterion_is_named_by_its_way_down() -> None:
+    (tea,), nested = make("tea"), make("milk", "rum")
+    parent = tea.model_copy(update={"children": nested})
+    assert found("  • tea\n    • milk\n    • rum", (parent,), ()) == {
+        "inclusion.1": (0, 0),
+        "inclusion.1.1": (1, 1),
+        "inclusion.1.2": (2, 2),
+    }
+
+
+def test_only_ordinary_blanks_around_a_line_are_no_part_of_it() -> None:
+    assert found("  • tea\u2003", make("tea\u2003"), ()) == {"inclusion.1": (0, 0)}
+    assert found("  • type X ", make("type X"), ()) == {"inclusion.1": (0, 0)}
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [

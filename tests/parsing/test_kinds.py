@@ -61,3 +61,32 @@ def test_the_lines_above_the_first_heading_are_written_in_the_page_s_order() -> 
         "Institute for Arboreal Medicine logo",
         "Institute for Arboreal Medicine\n",
     ]
+
+
+@pytest.mark.parametrize("exclusion", ["", "  • Fear of trees\n\n"])
+def test_criteria_on_neither_side_are_written_behind_the_last_side(exclusion: str) -> None:
+    criteria = f"{exclusion}Adults are eligible if:\n  • awake"
+    page = with_(("  • Fear of trees", criteria))
+    assert trialscrape.parse(page).eligibility.unassigned
+    assert written(page, "Exclusion criteria", "Trial design") == criteria
+
+
+def test_a_line_that_is_no_value_stays_between_those_that_are() -> None:
+    trial = trialscrape.parse(with_(("Other: Potted plant\n\nStudy", "nonsense\nOther: Potted plant\n\nStudy")))
+    assert [intervention.name for intervention in trial.interventions] == ["Tree bathing", "Potted plant"]
+    assert [line.text for line in trial.unparsed] == ["nonsense"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line"),
+    [
+        ("One hour under an oak.", "One hour under an oak.\n\nOr two.", "ambiguous_arms", "Forest"),
+        ("Active Comparator group", "Quiet Comparator group", "unknown_label", "Quiet Comparator group"),
+        ("Potted plant\n\nTrial", "Plastic plant\n\nTrial", "unlisted_treatment", "Other: Plastic plant"),
+    ],
+)
+def test_a_doubt_about_arms_names_its_line_and_the_field(old: str, new: str, code: str, line: str) -> None:
+    page = with_((old, new))
+    (warning,) = trialscrape.parse(page).warnings
+    assert (warning.code, warning.field) == (code, "arms")
+    assert warning.line == page.split("\n").index(line) + 1

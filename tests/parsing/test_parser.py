@@ -18,6 +18,9 @@ def line_of(text: str, page: str = PAGE) -> int:
     return page[: page.index(f"\n{text}\n") + 1].count("\n") + 1
 
 
+FIRST = line_of("Treatment:")
+
+
 def test_the_page_is_read_without_doubt() -> None:
     trial = trialscrape.parse(PAGE, file="page.txt", url="https://example.org/study/tree")
     assert (trial.nct_id, trial.acronym, trial.sponsor) == (
@@ -140,7 +143,7 @@ def test_a_warning_names_its_line() -> None:
                     "missing_section",
                     line_of("Inclusion criteria"),
                     "expected the heading 'Exclusion criteria' after 'Inclusion criteria', found none; "
-                    "it may be 'Not for you' in line 73",
+                    f"it may be 'Not for you' in line {line_of('Exclusion criteria')}",
                 )
             ],
         ),
@@ -162,8 +165,16 @@ def test_a_warning_names_its_line() -> None:
             "Cures",
             [
                 ("unknown_heading", 21, "expected a known heading or none, found 'Cures'"),
-                ("unlisted_treatment", 102, "expected a line of 'Treatments', found 'Behavioral: Tree bathing'"),
-                ("unlisted_treatment", 106, "expected a line of 'Treatments', found 'Other: Potted plant'"),
+                (
+                    "unlisted_treatment",
+                    line_of("Treatment:") + 1,
+                    "expected a line of 'Treatments', found 'Behavioral: Tree bathing'",
+                ),
+                (
+                    "unlisted_treatment",
+                    line_of("Treatment:") + 5,
+                    "expected a line of 'Treatments', found 'Other: Potted plant'",
+                ),
             ],
         ),
     ],
@@ -263,6 +274,15 @@ def test_a_wordless_page_gives_what_is_certain() -> None:
     assert "1,240 estimated patients" in [line.text for line in trial.unparsed]
 
 
+@pytest.mark.parametrize("gone", range(4))
+def test_the_prose_of_a_wordless_page_ends_at_the_first_value_behind_it(gone: int) -> None:
+    values = ("1,240 estimated patients", "18 to 65 years old", "Accepts Healthy Volunteers")
+    page = with_(*((value, "") for value in values[:gone]))
+    trial = trialscrape.parse("\n".join(line if " " in line or not line else "" for line in page.split("\n")))
+    assert trial.detailed_description == "A longer text about trees."
+    assert [line.text for line in trial.unparsed if line.text in values] == list(values[gone:])
+
+
 def test_a_phase_under_status_is_a_phase() -> None:
     trial = trialscrape.parse(with_(("Status and phase", "Status")))
     assert [phase.code for phase in trial.phases] == ["PHASE2"]
@@ -274,7 +294,7 @@ def test_unknown_lines_are_kept_where_they_are() -> None:
     page = with_(("Menu", "Menu\n\nSkip to content"), ("© Copyright", "Imprint\n© Copyright"))
     assert [(each.line, each.text) for each in trialscrape.parse(page).unparsed] == [
         (5, "Skip to content"),
-        (128, "Imprint"),
+        (line_of("Imprint", page), "Imprint"),
     ]
 
 

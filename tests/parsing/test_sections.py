@@ -148,6 +148,7 @@ def test_two_pages_are_told(first: str, second: str) -> None:
         ("", "found no text: the file is empty or has blanks only"),
         ("\n \n", "found no text: the file is empty or has blanks only"),
         ("hello\nworld", "found none of them in 2 lines that begin with 'hello'"),
+        ("x" * 61, f"found none of them in 1 lines that begin with '{'x' * 60}'"),
         ("Clinic\n\nAbout\n\nText.", "found 'About' in 5 lines that begin with 'Clinic'"),
     ],
 )
@@ -169,6 +170,12 @@ def test_a_second_beginning_is_known_by_the_lines_above_it(above: str) -> None:
         find("Menu\n" + SHORT + above + SHORT)
 
 
+def test_a_second_page_begins_at_its_first_heading() -> None:
+    with pytest.raises(SeveralPages) as error:
+        find("Menu\n\nStatus\n\nConditions\nMenu\n\nOther Trees\n\n" + SHORT)
+    assert error.value.line == 10
+
+
 def test_two_headings_that_come_again_are_no_second_page() -> None:
     page = "Menu\n" + SHORT + "\nOther Trees\n\nForesters\n\n" + SHORT
     assert [found.section.name for found in find(page).sections] == ["status", "conditions"]
@@ -183,3 +190,13 @@ def test_four_headings_that_come_again_are_a_second_page() -> None:
     assert find("".join(blocks[:3] * 2)).sections
     with pytest.raises(SeveralPages):
         find("".join(blocks * 2))
+
+
+def test_headings_that_prose_may_repeat_are_no_second_page() -> None:
+    blocks = [f"{name}\n\ntext\n\n" for name in ("Sex", "Ages", "Volunteers", "Allocation", "Masking")]
+    assert set(headings(with_(("A longer text about trees.", "".join(blocks))))) == set(WHOLE)
+
+
+@pytest.mark.parametrize("number", ["0", "9"])
+def test_the_sentence_begins_with_any_digit(number: str) -> None:
+    assert "participants" in headings(with_(("1,240 participants", f"{number} participants")))

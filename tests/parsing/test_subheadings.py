@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialscrape.parsing.subheadings import Subheading, introduces, read_subheading
+from trialscrape.parsing.subheadings import Side, Subheading, introduces, read_subheading
 
 INCLUSION = """
 Inclusion
@@ -22,6 +22,8 @@ Inclusion Part A
 Criteria for inclusion:
 Inclusion criteria will include:
 All patients must meet the following inclusion criteria:
+Additional inclusion criteria:
+Inclusion criteria 1:
 """
 EXCLUSION = """
 Key Exclusion Criteria:
@@ -53,6 +55,11 @@ Exclusion criteria for patients who have a lamp:
 Exclusion cirteria:
 Criterios de exclusión:
 Subjects meeting any of the following exclusion criteria
+Pillow exclusion criteria Part B:
+Exclusion criteria in owls:
+Exclusion for owls:
+Exclusion in both groups
+Subjects meeting any of the following key exclusion criteria
 """
 WITH_A_CRITERION = """
 Inclusion Criteria: - adult
@@ -64,11 +71,15 @@ Exclusion criteria - asleep
 Exclusion Criteria Subjects will not be eligible if they sleep
 Exclusion criteria (weight > 90 kg):
 Exclusion criteria for those under 18:
+Inclusion criteria Part B: adults
 """
-DOUBTFUL = """
+TITLES = """
 Inclusion and exclusion criteria:
 Inclusion/Exclusion Criteria
 Key inclusion & exclusion criteria
+Inclusion and exclusion criteria for the owl study
+"""
+DOUBTFUL = """
 Inclusion Criteria: - adult Exclusion Criteria: - asleep
 Inclusion criteria - adult - awake Exclusion criteria - asleep
 Inclusion criteria: adult Exlusion criteria: asleep
@@ -101,6 +112,16 @@ Subjects must not meet any of the following exclusion criteria:
 Patients who meet any of the exclusion criteria below
 Critères d'exclusion:
 Pillow - exclusion are as follows:
+Adults are eligible if:
+Fulfils inclusion criteria Exclusion criteria asleep
+Exclusion in owls:
+Any reason except the following exclusion criteria:
+The above owl exclusion criteria:
+Subjects meeting the following inclusion criteria are not eligible:
+Pillow - exclusion sleepers
+Adults over 18; exclusion criteria of the ward
+Adults over 18 - exclusion criteria of the ward
+Owls who hoot. Exlusion criteria: sleepers
 """
 NEITHER = """
 Subjects who met an exclusion criterion of the parent study
@@ -142,6 +163,8 @@ Patients must have:
 Eligibility criteria:
 Diagnostic criteria:
 Main study:
+Exclusion of participants
+Pillow - exclusion of sleepers
 """
 
 
@@ -171,7 +194,48 @@ def test_a_heading_may_hold_a_criterion(text: str) -> None:
 def test_what_speaks_of_a_side_like_a_heading_is_doubtful_where_it_is_not_understood(text: str, item: bool) -> None:  # noqa: FBT001
     found = read_subheading(text, item=item)
     assert found
+    assert (found.side, found.alone) == (None, False)
+
+
+def test_an_announcement_has_a_length() -> None:
+    announcing = " any of the following "
+    for length, side in {120: "exclusion", 121: None}.items():
+        found = read_subheading("w" * (length - len(announcing)) + announcing + "exclusion criteria")
+        assert found
+        assert found.side == side
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("Exlusion criteria:", {"exclusion"}),
+        ("Incluson criteria:", {"inclusion"}),
+        ("Exculsion:", {"exclusion"}),
+        ("Inculsion:", {"inclusion"}),
+        ("Excl.:", {"exclusion"}),
+        ("Incl.:", {"inclusion"}),
+        ("Not eligible if:", {"exclusion"}),
+        ("Adults are eligible if:", {"inclusion"}),
+        ("Sleepers are excluded and owls are eligible if:", {"inclusion", "exclusion"}),
+        ("Reasons for exclusion:", {"exclusion"}),
+        ("Grounds for inclusion are:", {"inclusion"}),
+        ("Non-exclusion criteria:", {"inclusion", "exclusion"}),
+        ("Inclusion criteria: adult Exlusion criteria: asleep", {"inclusion", "exclusion"}),
+        ("Exclusion criteria: asleep Incluson criteria: adult", {"inclusion", "exclusion"}),
+        ("Inclusion criteria: adults. Excluded: sleepers", {"inclusion", "exclusion"}),
+    ],
+)
+def test_what_is_doubtful_has_the_sides_that_it_mentions(text: str, sides: set[Side]) -> None:
+    found = read_subheading(text)
+    assert found
     assert found.side is None
+    assert found.sides == sides
+
+
+@pytest.mark.parametrize("item", [False, True])
+@pytest.mark.parametrize("text", table(TITLES))
+def test_a_title_of_both_sides_holds_no_criterion(text: str, item: bool) -> None:  # noqa: FBT001
+    assert read_subheading(text, item=item) == Subheading(None, frozenset({"inclusion", "exclusion"}), alone=True)
 
 
 @pytest.mark.parametrize("item", [False, True])
@@ -181,12 +245,23 @@ def test_a_criterion_may_mention_a_side(text: str, item: bool) -> None:  # noqa:
 
 
 @pytest.mark.parametrize(
-    "text", ["Pillow exclusion criteria:", "Pillow - exclusion criteria", "Pillow exclusion criteria for Part B:"]
+    "text",
+    [
+        "Pillow exclusion criteria:",
+        "Pillow - exclusion criteria",
+        "Pillow exclusion criteria for Part B:",
+        "Exclusion criteria for the ward",
+    ],
 )
 def test_less_is_understood_of_an_item(text: str) -> None:
     found = read_subheading(text, item=True)
     assert found
     assert found.side is None
+
+
+def test_an_item_names_a_side_behind_other_words_where_marks_part_them() -> None:
+    for text in ("Hearing group - inclusion criteria:", "Pillow: inclusion criteria:"):
+        assert read_subheading(text, item=True) == Subheading("inclusion", frozenset({"inclusion"}), alone=True)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +278,7 @@ def test_what_may_go_on_with_a_sentence_is_understood_with_a_capital_or_a_colon_
 ) -> None:
     found = read_subheading(text, running=True)
     assert found
-    assert found.side == side
+    assert (found.side, found.alone) == (side, side is not None)
 
 
 @pytest.mark.parametrize("end", ["", ":"])
@@ -233,6 +308,7 @@ Adequate organ function:
 Allergic to:
 Has a map of:
 Coats that are:
+Signs of a broken lamp:
 """
 STATEMENTS = """
 Platelets > 100:
@@ -261,6 +337,11 @@ Patients must have
 @pytest.mark.parametrize("text", table(INTRODUCTIONS))
 def test_a_line_introduces_others(text: str) -> None:
     assert introduces(text)
+
+
+@pytest.mark.parametrize("word", ["at", "for", "from", "in", "of", "on", "to"])
+def test_a_statement_that_is_left_open_introduces_others(word: str) -> None:
+    assert introduces(f"Women who are seen {word}:")
 
 
 @pytest.mark.parametrize("text", table(STATEMENTS))

@@ -174,7 +174,12 @@ def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
         ("Lamps for Angiotensin Converting Enzyme Inhibitors (ACEIs)", None),
         ("Lamps for Owls (LAMPOWL)", "LAMPOWL"),
         ("Lamps for Owls (HOOTS)", "HOOTS"),
+        ("Lamps for Deoxyribonucleic Acids (DNAs)", None),
+        ("Lamps in Sleep Apnea (SLA)", None),
+        ("Lamps in Up Syndrome (UPS)", None),
         ("Lamps in Rings (P06109)", None),
+        ("Lamps in Rings (P99)", None),
+        ("Lamps in Rings (AB12)", "AB12"),
         ("Lamps in Rings (MK-8175-012)", None),
         ("Lamps (Extension Study)", None),
         ("Lamps (PHASE 2)", None),
@@ -186,6 +191,40 @@ def test_reads(reader: Callable[..., Any], line: object, value: object) -> None:
 def test_a_title_is_split_at_its_acronym(title: str, acronym: str | None) -> None:
     brief_title = title.removesuffix(f"({acronym})").strip(" ")
     assert values.title(title) == (brief_title, acronym)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Adult",
+        "Adults",
+        "Child",
+        "Children",
+        "Cohort",
+        "Extension",
+        "Feasibility",
+        "Healthy",
+        "Infants",
+        "Part",
+        "Observational",
+        "Pediatric",
+        "Phase",
+        "Pilot",
+        "Protocol",
+        "Registry",
+        "Retrospective",
+        "Study",
+        "Substudy",
+    ],
+)
+def test_a_word_that_describes_is_no_acronym(word: str) -> None:
+    assert values.title(f"Lamps ({word})").acronym is None
+
+
+@pytest.mark.parametrize("word", ["a", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
+def test_an_abbreviation_may_leave_out_a_linking_word(word: str) -> None:
+    assert values.title(f"Lamps Against Dark {word} Owls (DO)").acronym is None
+    assert values.title(f"Lamps Against Dark {word} Owls (D{word[0].upper()}O)").acronym is None
 
 
 @pytest.mark.parametrize(
@@ -236,3 +275,35 @@ def test_every_label_has_its_code(enumeration: str) -> None:
 def test_a_label_with_a_number(label: str, code: str | None) -> None:
     assert values.term(label, "Status") == Term(label=label, code=code)
     assert values.term(label, "Phase").code is None
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (values.ENROLLMENT, "32 patients"),
+        (values.ENROLLMENT, "1 patient"),
+        (values.ENROLLMENT, "2 patients"),
+        (values.ENROLLMENT, "1,277 estimated patients"),
+        (values.VOLUNTEERS, "Accepts Healthy Volunteers"),
+        (values.VOLUNTEERS, "No Healthy Volunteers"),
+        (values.AGES, "18 to 65 years old"),
+        (values.INTERVENTION, "Other: Experimental: a walk."),
+        (values.IDENTIFIER, "NCT99000001"),
+        (values.IDENTIFIER, "16454 (Other Identifier)"),
+        (values.CONTACTS, "Flora Example, MD; Owl Line"),
+    ],
+)
+def test_a_value_is_written_as_it_was_read(value: values.Value, line: str) -> None:
+    assert value.write(value.read(line)) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "22 participants in 2 patient groups",
+        "1 participant in 1 patient group",
+        "2,000 participants in 4 patient groups, including a placebo group",
+    ],
+)
+def test_the_sentence_is_written_as_it_was_read(line: str) -> None:
+    assert values.write_participants(values.participants(line)) == line

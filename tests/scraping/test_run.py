@@ -516,7 +516,7 @@ def test_the_progress_of_a_run_gives_requests_and_ids(store: Path) -> None:
         assert [result.outcome for result in results] == ["new"] * 20
         # A list for all, and two pages for each, as nobody knows yet that the first one is it.
         first, last = reports[0], reports[-1]
-        assert (first.requests, first.expected_requests, first.ids_done, first.ids) == (0, 41, 0, 20)
+        assert (first.requests, first.expected_requests, first.ids_done, first.ids) == (0, 21, 0, 20)
         assert (last.requests, last.expected_requests, last.ids_done, last.ids_failed) == (21, 21, 20, 0)
         assert last.seconds_left == 0
         assert len(paths(replica)) == 21

@@ -151,7 +151,21 @@ def test_more_words_help_where_the_slug_is_cut(index: SlugIndex) -> None:
 def test_only_common_words_are_looked_up_together(index: SlugIndex) -> None:
     common = [f"study-of-pain-{chr(97 + n // 26 % 26)}{chr(97 + n % 26)}{n}" for n in range(2500)]
     index.replace_shard("s", [*common, "zz-of-pain-study"], NOON)
-    assert all("pain" in similar.slug for similar in index.find_similar("of-pain-study"))
+    similar = index.find_similar("of-pain-study", limit=40)
+    assert all("pain" in one.slug for one in similar)
+    assert len(similar) > 10  # not only the neighbours in the alphabet
+
+
+@pytest.mark.parametrize(("count", "is_looked_up"), [(2_500, True), (2_501, False)])
+def test_common_words_tell_nothing_where_a_rarer_one_has_found_something(
+    index: SlugIndex,
+    count: int,
+    is_looked_up: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    index.replace_shard("s", [*(f"study-of-pain-{number}" for number in range(count)), "rare-fasudil"], NOON)
+    found = [similar.slug for similar in index.find_similar("study-of-pain-with-fasudil", limit=40)]
+    assert "rare-fasudil" in found
+    assert (len(found) > 11) == is_looked_up
 
 
 def test_slugs_that_are_not_ascii_or_hold_quotes_are_no_trouble(index: SlugIndex) -> None:

@@ -385,6 +385,20 @@ def test_a_run_is_resumed(path: Path) -> None:
         assert store.runs.list_finished(key) == {}
 
 
+@pytest.mark.parametrize(
+    ("now", "not_before", "kept"),
+    [(LATEST, None, 1), (LATEST, NOON, 1), (LATER, LATER, 1), (LATEST, LATEST, 0), (NOON, NOON, 0)],
+)
+def test_a_run_that_is_old_or_of_the_future_begins_again(
+    store: Store, now: datetime, not_before: datetime | None, kept: int
+) -> None:
+    for key in ("key", "another"):
+        store.runs.begin(key, LATER)
+        store.runs.finish_id(key, FinishedId(0, "NCT99000001", '{"outcome": "ok"}', None))
+    store.runs.begin("key", now, not_before=not_before)
+    assert [len(store.runs.list_finished(key)) for key in ("key", "another")] == [kept, 1]
+
+
 def test_ids_of_some_outcomes_count_as_unfinished(store: Store) -> None:
     store.runs.begin("key", NOON)
     for position, outcome in enumerate(("ok", "timeout", "mismatch")):
@@ -800,6 +814,18 @@ def test_a_read_only_folder_can_be_read_and_not_written(open_folder: Path) -> No
     written, read = run(AS_NOBODY, path).split("\n")
     open_folder.chmod(0o755)
     assert written.startswith(f"{path}: it cannot be opened: check that you may read and write the file and its folder")
+    assert read == "[b'<p>walking</p>']"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
+def test_what_a_run_writes_can_be_read_in_a_folder_that_is_read_only(open_folder: Path) -> None:
+    path = open_folder / "trialscrape.db"
+    with Store.open(path) as store:
+        add(store)  # it is in the log, and not yet in the file
+        open_folder.chmod(0o555)
+        written, read = run(AS_NOBODY, path).split("\n")
+        open_folder.chmod(0o755)
+    assert written.startswith(f"{path}: it cannot be opened")
     assert read == "[b'<p>walking</p>']"
 
 

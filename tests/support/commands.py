@@ -26,7 +26,7 @@ def summary(outcomes: str, requests: int, output: str = "") -> str:
 
 def estimate(requests: int) -> str:
     """Return the line that says, before a run, how many requests are to come: one is taken for half a second."""
-    return f"about {requests} request{'' if requests == 1 else 's'}, {-(-requests // 4)} s\n"
+    return f"about {requests} request{'' if requests == 1 else 's'}, {max(1, round(requests / 4))} s\n"
 
 
 def study(number: int) -> Study:

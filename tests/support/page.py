@@ -129,6 +129,10 @@ Find clinical trialsTrials by location
 """
 
 
+LINES = sum(line != "" for line in PAGE.split("\n"))
+"""How many of its lines are not blank."""
+
+
 def with_(*changes: tuple[str, str]) -> str:
     """Return the page with each old text replaced by the new one; the old text must be there."""
     page = PAGE

@@ -91,4 +91,4 @@ def write_duration(seconds: float) -> str:
         if seconds >= _MANY * size:
             count = round(seconds / size)
             return write_count(count, unit) if unit == "day" else f"{count} {unit}"
-    return f"{math.ceil(seconds)} s"
+    return f"{max(round(seconds), math.ceil(min(seconds, 1)))} s"

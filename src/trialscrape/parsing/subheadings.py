@@ -103,7 +103,7 @@ _CLAUSE = list_words(
 )
 # Words after these are a statement, unless the line ends with a word that leaves it open.
 _STATEMENT = list_words("are be been had has have is that was were which who")
-_OPEN = list_words("at by for from in of on to")
+_OPEN = list_words("at for from in of on to")
 _ANNOUNCING = list_words("apply applies below following follows")
 _SHORT = len("exclusions") + 2
 _LONGEST_KEPT = 60  # characters
@@ -171,7 +171,7 @@ _SENTENCE_BEHIND = re.compile(
     r" (?:any|the following|if|individuals|participants?|patients?|people|persons?|subjects?|those|volunteers?)\b"
 )
 _SECOND_NAME = re.compile(
-    rf" ?(?:and/or|and|or|&|/|,|-|\+) ?(?:the )?{_NAME.pattern.replace('(?<![a-z])', '')}"
+    rf" ?(?:and/or|and|or|&|/|,|-|\+) ?(?:the )?{_NAME.pattern}"
 )  # what makes the second name of two one heading with the first
 _MORE_OF_BOTH = re.compile(r"\b(?:other|additional|further)\b")
 _NAME_INSIDE = re.compile(rf"{_ANY_NAME}(?: ?\([^()]{{0,300}}\))? ?(?::|-+ )|[.;] {_ANY_NAME}")
@@ -327,7 +327,7 @@ def _read_tail(name: re.Match[str], behind: str, *, item: bool) -> _Tail | None:
     behind = behind[len(label) :]
     mark = _MARK.match(behind)
     if mark or not _WORD.search(behind) or behind.startswith(" ("):
-        return _Tail(label, bool(mark), behind[mark.end() :] if mark else behind.strip(" -"))
+        return _Tail(label, bool(mark), behind[mark.end() :] if mark else behind)
     has_criteria = bool(name["criteria"] or name["reversed"])
     scope = _SCOPE.match(behind)
     if scope and _is_scope(scope, has_criteria=has_criteria, item=item):

@@ -12,8 +12,6 @@ from trialscrape.store.store import Store
 
 NCT_ID = re.compile(r"NCT[0-9]{8}")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
-_PAGES_BY_TITLES = 2
-"""Pages requested for an id that is searched by its titles, without an index of the site; with one it is 1. A guess."""
 
 
 class Plan(NamedTuple):
@@ -36,7 +34,6 @@ def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Pl
     """Describe the requests that a run would send: one plan for each id, after one for all of them."""
     yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
     now = datetime.now(UTC)
-    by_titles = _PAGES_BY_TITLES if store is None or not store.slugs.status().slugs else 1
     for nct_id in ids:
         matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None
         url = matched[0].url if matched else find_address(nct_id, settings)
@@ -48,7 +45,7 @@ def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Pl
         elif NCT_ID.fullmatch(nct_id):
             pages = f"{settings.study_url('')}… by its titles"
             text = f"{nct_id}: {settings.registry} in a list with others, then GET {pages}"
-            yield Plan(text, valid=True, pages=by_titles, looked_up=True)
+            yield Plan(text, valid=True, pages=1, looked_up=True)  # nearly always at the first address
         else:
             yield Plan(f"{nct_id}: no request: it is no id, address or slug", valid=False)
 
