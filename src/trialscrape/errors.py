@@ -19,6 +19,7 @@
     │   └── FileInUseError    another process is writing it
     ├── IdFileError           a file of ids cannot be read
     ├── RecordFileError       a file of records cannot be read or compared
+    ├── Withdrawn             what is being written is not wanted after all
     ├── ArchiveError          a WARC file cannot be read
     ├── ClusterError          no Ray cluster answers
     └── MissingExtraError     an optional library is not installed
@@ -121,6 +122,10 @@ class FileError(TrialscrapeError):
 
 class FileInUseError(FileError):
     """Another process is writing the file."""
+
+
+class Withdrawn(TrialscrapeError):
+    """What is being written is not wanted after all, as it has no records: the former file stays as it is."""
 
 
 class IdFileError(TrialscrapeError):

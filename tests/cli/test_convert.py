@@ -82,8 +82,11 @@ def test_tables_are_a_folder(format_: str, folder: Path) -> None:
 
 WRONG = [
     (["trials.jsonl", "a.txt"], "cannot tell the format of a.txt by its name"),
-    (["trials.jsonl", "a.csv", "--format", "cvs"], "there is no format 'cvs'; choose from jsonl, json"),
-    (["trials.jsonl", "a.csv", "--fields", "titel"], "there is no field 'titel'; choose from nct_id, title"),
+    (["trials.jsonl", "a.csv", "--format", "cvs"], "there is no format 'cvs'; did you mean csv"),
+    (["trials.jsonl", "a.csv", "--fields", "titel"], "there is no field 'titel'; did you mean title"),
+    (["trials.jsonl", "a.csv", "--fields", "xyz"], "there is no field 'xyz'; choose from nct_id, title"),
+    (["trials.jsnl", "a.csv"], "there is no file or folder trials.jsnl"),
+    (["trials.jsonl", "--tables", "t", "--format", "parket"], "there are no tables as 'parket'; did you mean parquet"),
     (["trials.jsonl", "--format", "sqlite"], "cannot write sqlite to stdout: name a file that ends in .db"),
     (["trials.jsonl", "a.csv", "--tables", "t"], "expected -o or --tables, found both"),
     (["trials.jsonl", "--tables", "t", "--format", "json"], "there are no tables as 'json'; choose from csv, parquet"),
@@ -116,6 +119,36 @@ def test_a_broken_line_leaves_what_was_there(name: str, folder: Path) -> None:
     assert output.read_bytes() == before
 
 
+NOTHING = {
+    "no byte": (b"", "none.jsonl: expected records, found none, so "),
+    "an empty array": (b"[]\n", "none.jsonl: expected records, found none, so "),
+    "a broken first record": (b'{"a":1}\n', "none.jsonl:1: expected a record, found no 'source' in it: "),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("output", [["out.csv"], ["out.db"], ["out.xlsx"], ["out.json"], ["--tables", "out"], []])
+def test_an_input_without_records_leaves_no_trace(text: bytes, message: str, output: list[str], folder: Path) -> None:
+    (folder / "none.jsonl").write_bytes(text)
+    for _ in range(2):
+        before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+        done = run("convert", "none.jsonl", *output)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith(message)
+        assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
+        assert run("convert", "trials.jsonl", *output).exit_code == 0
+    if output and text != NOTHING["a broken first record"][0]:
+        assert done.stderr.endswith(
+            "so out stays as it was\n" if "out" in output else f"so {output[0]} stays as it was\n"
+        )
+
+
+def test_a_format_may_be_given_by_its_ending(folder: Path) -> None:
+    assert run("convert", "trials.jsonl", "a.csv").exit_code == 0
+    assert run("convert", "trials.jsonl", "a", "--format", ".csv").exit_code == 0
+    assert (folder / "a").read_bytes() == (folder / "a.csv").read_bytes()
+
+
 def read_ids(path: Path) -> list[str]:
     reads = {
         ".csv": "SELECT trial_id FROM read_csv(?)",
@@ -126,7 +159,7 @@ def read_ids(path: Path) -> list[str]:
 
 AS_NOBODY = """
 import os, sys
-import openpyxl, pyarrow.parquet, xlsxwriter  # while root may read them
+import openpyxl, pyarrow.parquet, sqlite3, xlsxwriter  # while root may read them
 from trialscrape.__main__ import main
 from trialscrape.cli import convert
 if os.geteuid() == 0:  # root may write everywhere
@@ -170,7 +203,7 @@ BAD_RECORDS: dict[str, tuple[bytes, str]] = {
     ),
     "a number beyond any database": (
         changed(location_count=10**30),
-        f"bad.jsonl:2: expected a record, found at location_count: input should be less than {2**63}: ",
+        f"bad.jsonl:2: expected a record, found {10**30} at location_count, which cannot stand there: ",
     ),
     "half of a character": (
         changed(title="a\ud83e"),
@@ -199,7 +232,7 @@ def test_a_record_of_schema_1_is_lifted_into_every_format(name: str, folder: Pat
     old["source"] = {field: old["source"][field] for field in ("file", "url", "form")}
     (folder / "old.jsonl").write_text(json.dumps(old))
     done = run("convert", "old.jsonl", f"out{FORMATS[name].ending}")
-    assert (done.exit_code, done.stderr) == (0, f"1 records from old.jsonl in out{FORMATS[name].ending}\n")
+    assert (done.exit_code, done.stderr) == (0, f"1 record from old.jsonl in out{FORMATS[name].ending}\n")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -306,6 +339,37 @@ def test_parse_does_not_read_its_own_tables(format_: str, folder: Path) -> None:
         assert done.exit_code == 0, done.stderr
         assert "1 page, 1 ok, 0 failed" in done.stderr
     assert (folder / "pages/tables/outcomes.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "tables"])
+def test_without_a_record_former_records_and_outcomes_stay(name: str, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    output = "out" if name == "tables" else f"out{FORMATS[name].ending}"
+    option = "--tables" if name == "tables" else "-o"
+    assert run("parse", "pages", option, output).exit_code == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = run("parse", "empty", option, output)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "empty: unreadable: there is no page in the folder",
+        "1 page, 0 ok, 1 failed, 0 warnings, 0 unparsed lines",
+        f"no page gave a record, so {output} stays as it was",
+    ]
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("option", ["-o", "--tables"])
+def test_without_a_record_what_is_not_there_is_written_empty(option: str, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    (folder / "tables").mkdir()
+    output, outcomes = {"-o": ("out.jsonl", "out.outcomes.jsonl"), "--tables": ("tables", "tables/outcomes.jsonl")}[
+        option
+    ]
+    done = run("parse", "empty", option, output)
+    assert done.exit_code == 1
+    assert done.stderr.endswith(f"; records in {output}\n")
+    assert json.loads((folder / outcomes).read_bytes())["outcome"] == "unreadable"
+    assert (folder / "out.jsonl").read_bytes() == b"" if option == "-o" else (folder / "tables/trials.csv").exists()
 
 
 def test_foreign_files_with_our_endings_are_read(folder: Path) -> None:

@@ -145,7 +145,7 @@ def test_strict_rejects_a_doubtful_page() -> None:
 def test_nothing_to_read_is_reported(tmp_path: Path) -> None:
     done = run("parse", tmp_path)
     assert done.returncode == 1
-    assert f"{tmp_path}: unreadable: cannot read the folder, or it has no pages\n" in done.stderr
+    assert f"{tmp_path}: unreadable: there is no page in the folder\n" in done.stderr
     assert run("parse", "-").stderr.startswith("-: not_a_study_page: expected a study page, with headings")
 
 
@@ -158,6 +158,9 @@ def test_nothing_to_read_is_reported(tmp_path: Path) -> None:
             ["parse", "-", "-o", "trials.txt"],
             "cannot tell the format of trials.txt by its name: end it in one of .jsonl, .json,",
         ),
+        (["parse", "-", "--format", "cvs"], "there is no format 'cvs'; did you mean csv"),
+        (["parse", "-", "--fields", "nct,title"], "there is no field 'nct'; did you mean nct_id"),
+        (["store", "export", "pages", "--format", "wrac"], "there is no format 'wrac'; did you mean warc"),
         (["parse", "-", "-o", "no/x.jsonl"], "cannot write no/x.jsonl: there is no folder no"),
         (["parse", "-", "-o", "."], "cannot write .: it is not a regular file"),
         (["show", "."], ". is a folder; name one page"),
@@ -174,11 +177,47 @@ def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
 
 
 def test_more_failures_than_one_wants_to_read_are_counted(tmp_path: Path) -> None:
-    for number in range(25):
-        (tmp_path / str(number)).touch()
-    shown = run("parse", tmp_path).stderr.splitlines()
-    assert len(shown) == 22
-    assert shown[-2:] == ["… and 5 more that failed", "25 pages, 0 ok, 25 failed, 0 warnings, 0 unparsed lines"]
+    for name in "abcde":
+        (tmp_path / name).touch()
+    for number in range(25):  # each with a label of its own
+        (tmp_path / f"{number:02}.txt").write_text(with_(("Enrolling", f"Paused {number}")))
+    done = run("parse", ".", "-o", "trials.jsonl", "--strict", cwd=tmp_path)
+    shown = done.stderr.splitlines()
+    assert shown == [
+        "rejected: unknown_label: expected a known label, found …; it is kept as it is (… warning in all) "
+        "(25 pages: ./00.txt:13, ./01.txt:13, ./02.txt:13, …)",
+        "not_a_study_page: expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this "
+        "order; found no text: the file is empty or has blanks only (5 pages: ./a, ./b, ./c, …)",
+        "30 pages, 0 ok, 30 failed, 0 warnings, 0 unparsed lines; records in trials.jsonl",
+    ]
+    messages = {row["message"] for row in rows(tmp_path / "trials.outcomes.jsonl")}
+    assert len(messages) == 26  # whole
+
+
+def test_doubts_of_records_in_a_file_come_with_a_hint(tmp_path: Path) -> None:
+    doubtful = with_(("Enrolling", "Paused")).encode()
+    counts = "1 page, 1 ok, 0 failed, 1 warning, 0 unparsed lines"
+    done = run("parse", "-", "-o", "trials.jsonl", stdin=doubtful, cwd=tmp_path)
+    assert done.stderr == f"{counts}; records in trials.jsonl; run `trialscrape check PATH` to see them\n"
+    assert run("parse", "-", stdin=doubtful).stderr == f"{counts}\n"
+
+
+AS_NOBODY = """
+import os
+from trialscrape.__main__ import main
+from trialscrape.cli import parse
+if os.geteuid() == 0:  # root may read everything
+    os.setuid(65534)
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders are those of POSIX")
+def test_a_folder_that_cannot_be_read_is_not_called_empty(open_folder: Path) -> None:
+    (open_folder / "closed").mkdir(mode=0o000)
+    command = [sys.executable, "-c", AS_NOBODY, "parse", "closed"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=open_folder, check=False)
+    assert done.stderr.splitlines()[0] == "closed: unreadable: cannot read the folder: permission denied"
 
 
 def test_check_is_quiet_about_a_known_page() -> None:

@@ -24,6 +24,10 @@ PAGES = {
     "d.txt": with_(("NCT99000100", "NCT99000103"), (ENROLLMENT, ""), (SPONSOR, "<img src=http://example.org/x.png>")),
     "none.txt": "no page",
 }
+NO_PAGE = (
+    "{}: not_a_study_page: expected a study page, with headings such as 'Status', 'Conditions', 'Study type' in this "
+    "order; found none of them in 1 line that begins with 'no page'\n"
+)
 
 
 def run(*arguments: object, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -39,14 +43,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "pages" / name).write_text(text, encoding="utf-8")
     done = run("report", "pages", "-o", "report.html", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "5 pages, 4 read, 1 failed; report in report.html\n"
+    assert done.stderr == NO_PAGE.format("pages/none.txt") + "5 pages, 4 read, 1 failed; report in report.html\n"
     return folder / "report.html"
 
 
 def test_all_that_parse_reads_is_read_on_any_number_of_cores(page: Path) -> None:
     (page.parent / "pages.zip").write_bytes(make_zip(*((name, text.encode()) for name, text in PAGES.items())))
     reports = [run("report", "pages.zip", "-o", "-", "--jobs", jobs, cwd=page.parent) for jobs in (1, 2)]
-    assert [(done.returncode, done.stderr) for done in reports] == [(0, "5 pages, 4 read, 1 failed\n")] * 2
+    shown = NO_PAGE.format("pages.zip!none.txt") + "5 pages, 4 read, 1 failed\n"
+    assert [(done.returncode, done.stderr) for done in reports] == [(0, shown)] * 2
     assert reports[0].stdout == reports[1].stdout
     assert reports[0].stdout.replace("pages.zip!", "pages/") == page.read_text(encoding="utf-8")
 
@@ -60,8 +65,33 @@ def test_a_report_is_not_among_its_pages(tmp_path: Path) -> None:
 def test_no_page_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("no page", encoding="utf-8")
     done = run("report", "none.txt", "-o", "report.html", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "1 page, 0 read, 1 failed; report in report.html\n")
+    no_page = NO_PAGE.format("none.txt")
+    assert (done.returncode, done.stderr) == (1, f"{no_page}1 page, 0 read, 1 failed; report in report.html\n")
     assert "not_a_study_page" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_of_nothing_replaces_none(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("a good one", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    done = run("report", "empty", "-o", "report.html", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            "empty: unreadable: there is no page in the folder",
+            "1 page, 0 read, 1 failed",
+            "no page gave a record, so report.html stays as it was",
+        ],
+    )
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "a good one"
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "empty"}
+
+
+def test_more_failures_than_a_report_lists_are_counted(tmp_path: Path) -> None:
+    for number in range(501):
+        (tmp_path / f"{number:03}.txt").touch()
+    done = run("report", ".", "-o", "-", cwd=tmp_path)
+    assert "(500 pages: ./000.txt, ./001.txt, ./002.txt, …)" in done.stderr
+    assert "… and 1 more of 501 pages; `trialscrape check` lists them all" in done.stderr
 
 
 def test_what_is_of_another_host_is_said(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """What a command says of a run, without a run: lines, durations and causes."""
 
-from pathlib import Path
-
 import pytest
 
 from trialscrape.cli.run_progress import describe_progress, write_duration, write_lines
@@ -60,23 +58,66 @@ def refused(number: int) -> IdResult:
 
 def test_trouble_is_told_once_a_cause() -> None:
     troubles = Troubles()
-    troubles.add(IdResult("NCT99000001", Outcome.NOT_FOUND, message="there is no NCT99000001"))
+    troubles.add_id(IdResult("NCT99000001", Outcome.NOT_FOUND, message="there is no NCT99000001"))
     for number in range(1000):
-        troubles.add(refused(number))
-    troubles.add(IdResult("NCT99000002", Outcome.NEW))
-    assert list(troubles.write_lines(Path("x"))) == [
+        troubles.add_id(refused(number))
+    troubles.add_id(IdResult("NCT99000002", Outcome.NEW))
+    assert list(troubles.write_lines()) == [
         "connection refused by 127.0.0.1:9 (1,000 ids: NCT00000000, NCT00000001, NCT00000002, …)",
         "NCT99000001: not_found: there is no NCT99000001",
     ]
-    troubles.add(IdResult("NCT99000003", Outcome.NOT_FOUND, message="there is no NCT99000003"))
-    assert list(troubles.write_lines(None))[1] == "not_found: there is no … (2 ids: NCT99000001, NCT99000003)"
+    troubles.add_id(IdResult("NCT99000003", Outcome.NOT_FOUND, message="there is no NCT99000003"))
+    assert list(troubles.write_lines())[1] == "not_found: there is no … (2 ids: NCT99000001, NCT99000003)"
 
 
 def test_no_more_than_twenty_lines_are_printed() -> None:
     troubles = Troubles()
     for number in range(23):
-        troubles.add(IdResult(f"NCT{number:08}", Outcome.MISMATCH, message=f"cause {number}"))
-    lines = list(troubles.write_lines(Path("trials.outcomes.jsonl")))
+        troubles.add_id(IdResult(f"NCT{number:08}", Outcome.MISMATCH, message=f"cause {number}"))
+    lines = list(troubles.write_lines("the outcomes file has them all"))
     assert (len(lines), lines[0]) == (21, "NCT00000000: mismatch: cause 0")
     assert lines[-1] == "… and 3 more of 23 ids; the outcomes file has them all"
-    assert list(troubles.write_lines(None))[-1] == "… and 3 more of 23 ids; with -o, an outcomes file has them all"
+    assert list(troubles.write_lines())[-1] == "… and 3 more of 23 ids"
+
+
+PAGES = {
+    "other words behind found": (
+        [
+            ("a", "expected 'Status', found none in 5 lines, 'x'"),
+            ("b", "expected 'Status', found none in 6 lines, \"y'\""),
+        ],
+        ["rejected: expected 'Status', found none in … lines, … (2 pages: a, b)"],
+    ),
+    "a list of them is one": (
+        [("a", "expected it; found 'x', 'y' in 3 lines"), ("b", "expected it; found 'it\\'s' in 3 lines")],
+        ["rejected: expected it; found … in … lines (2 pages: a, b)"],
+    ),
+    "other words before it": (
+        [("a", "expected 1 page, found none"), ("b:7", "expected 2 pages, found none")],
+        ["a: rejected: expected 1 page, found none", "b:7: rejected: expected 2 pages, found none"],
+    ),
+    "nothing found": (
+        [(name, "cannot read the file: permission denied") for name in "abcd"],
+        ["rejected: cannot read the file: permission denied (4 pages: a, b, c, …)"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pages", "lines"), PAGES.values(), ids=PAGES)
+def test_pages_with_the_same_trouble_are_a_line(pages: list[tuple[str, str]], lines: list[str]) -> None:
+    troubles = Troubles("page")
+    for place, message in pages:
+        troubles.add_page(place, "rejected", message)
+    assert list(troubles.write_lines()) == lines
+
+
+def test_a_million_causes_are_counted_and_not_kept() -> None:
+    troubles = Troubles("study", "studies")
+    for number in range(5_000):
+        troubles.add(str(number), f"cause {number}")
+    troubles.add_uncounted(10)
+    troubles.add("x", "cause 999")
+    lines = list(troubles.write_lines())
+    assert lines[0] == "cause 999 (2 studies: 999, x)"
+    assert lines[-1] == "… and 4,990 more of 5,011 studies"
+    assert len(troubles._counts) == 1_000  # noqa: SLF001  what it holds is the point

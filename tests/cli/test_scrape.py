@@ -70,6 +70,27 @@ def test_records_and_outcomes_are_written_in_the_order_asked(run: Runner) -> Non
     assert files - {"trialscrape.db.lock"} == {"trials.jsonl", "trials.outcomes.jsonl", "trialscrape.db"}
 
 
+def test_without_a_record_former_records_and_outcomes_stay(run: Runner) -> None:
+    for option, output in (("-o", "trials.jsonl"), ("--tables", "tables")):
+        run("scrape", IDS[0], UNKNOWN, option, output)
+        written = [path for path in run.folder.rglob("*") if "trialscrape.db" not in path.name and path.is_file()]
+        before = {path: path.read_bytes() for path in written}
+        for _ in range(2):  # the run has ended: the same command asks again
+            done = run("scrape", UNKNOWN, option, output)
+            assert done.returncode == 1
+            assert done.stderr.splitlines() == [
+                estimate(3).strip(),
+                f"{UNKNOWN}: not_found: the registry has no study {UNKNOWN}; check the id",
+                summary("1 id: 1 not_found", 1).strip(),
+                f"no id gave a record, so {output} stays as it was",
+            ]
+        now = [path for path in run.folder.rglob("*") if "trialscrape.db" not in path.name and path.is_file()]
+        assert {path: path.read_bytes() for path in now} == before
+    done = run("scrape", UNKNOWN, "-o", "new.jsonl")
+    assert (done.returncode, (run.folder / "new.jsonl").read_bytes()) == (1, b"")
+    assert rows((run.folder / "new.outcomes.jsonl").read_bytes())[0]["outcome"] == "not_found"
+
+
 def test_all_well_is_0_and_records_go_to_stdout(run: Runner) -> None:
     done = run("scrape", *IDS[:2])
     assert (done.returncode, done.stderr) == (
@@ -115,9 +136,9 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert [re.sub(r"trialscrape/\S+", "trialscrape", line) for line in done.stdout.splitlines()] == [
         "robots.txt first, at most 500 requests a second, as trialscrape (+a@b.example)",
-        f"{IDS[0]}: nothing, {url}/study/{STUDIES[0].slug} is kept and young enough",
+        f"{IDS[0]}: no request: {url}/study/{STUDIES[0].slug} is kept and young enough",
         f"{IDS[1]}: {url} in a list with others, then GET {url}/study/… by its titles",
-        "trees: nothing, it is no id, address or slug",
+        "trees: no request: it is no id, address or slug",
         f"{STUDIES[3].slug}: GET {url}/study/{STUDIES[3].slug}",
     ]
     old = run("scrape", "--dry-run", IDS[0], "--max-age", "0").stdout.splitlines()
@@ -128,7 +149,7 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
 
 def test_a_dry_run_shows_what_a_terminal_would_obey(run: Runner) -> None:
     done = run("scrape", "--dry-run", "trees\x1b[2J\u202e")
-    assert done.stdout.splitlines()[1] == "trees\\x1b[2J\\u202e: nothing, it is no id, address or slug"
+    assert done.stdout.splitlines()[1] == "trees\\x1b[2J\\u202e: no request: it is no id, address or slug"
 
 
 def test_options_win_over_the_environment(run: Runner) -> None:

@@ -1,6 +1,7 @@
 """`verify` as a process: against files, and against the registry of a replica."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import trialscrape
 from support.commands import COMMAND, IDS, UNKNOWN, Runner, rows
 from support.page import PAGE, with_
+from trialscrape.testing.replica import Fault
 
 ROOT = Path(__file__).parents[2]
 PAGE_FILE = ROOT / "fixtures/pages/two-arms-loose-criteria.txt"
@@ -88,18 +90,55 @@ def test_a_page_that_says_less_or_has_another_sponsor_does_not_differ(tmp_path: 
 
 def test_a_study_that_cannot_be_compared_is_reported() -> None:
     bare = with_(("NCT99000100\nIAM-7 (Other Identifier)", ""))
-    done = run_verify("-", "--against", REGISTRY, stdin=make_record(PAGE) + make_record(bare))
+    done = run_verify("-", "--against", REGISTRY, stdin=make_record(PAGE) + make_record(bare) * 2)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         f"-:1: NCT99000100 is not compared: there is no record of it in {REGISTRY}",
-        "-:2: Tree Bathing for Restless Clerks (TREEBATH) is not compared: it has no NCT id",
-        "2 studies: 0 compared, 0 differ, 2 left out",
+        "2 records without an NCT id are not compared",
+        "3 studies: 0 compared, 0 differ, 3 left out",
     ]
+
+
+def test_studies_with_the_same_trouble_are_a_line() -> None:
+    records = "".join(make_record(with_(("NCT99000100", f"NCT9900010{number}"))) for number in range(4))
+    done = run_verify("-", "--against", REGISTRY, stdin=records)
+    assert done.stderr.splitlines() == [
+        f"there is no record of it in {REGISTRY} (4 studies: NCT99000100, NCT99000101, NCT99000102, …)",
+        "4 studies: 0 compared, 0 differ, 4 left out",
+    ]
+
+
+def test_a_registry_that_does_not_answer_is_given_up(run: Runner) -> None:
+    nowhere = {"REGISTRY": "http://127.0.0.1:9", "RETRIES": "0"}
+    records = [make_record(with_(("NCT99000100", f"NCT9900010{number}"))) for number in range(5)]
+    done = run("verify", "-", "--sponsors", "s.csv", stdin="".join(records), **nowhere)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (
+        2,
+        "",
+        [
+            "connection refused by 127.0.0.1:9 (3 studies: NCT99000100, NCT99000101, NCT99000102)",
+            "3 studies: 0 compared, 0 differ, 3 left out",
+            "gave up after 3 look-ups in a row without an answer of the registry; the records behind them were not "
+            "looked at. Run the command again later, or give --against",
+        ],
+    )
+    assert not (run.folder / "s.csv").exists()
+    assert run("verify", "-", stdin="".join(records[:2]), **nowhere).returncode == 1
+
+
+def test_a_registry_that_answers_now_and_then_is_not_given_up(run: Runner) -> None:
+    for number in (0, 1, 3, 4):
+        run.replica.faults[f"/api/v2/studies/{IDS[number]}"] = Fault(cut=-1)
+    records = "".join(make_record(with_(("NCT99000100", nct_id))) for nct_id in IDS[:5])
+    done = run("verify", "-", stdin=records, RETRIES="0")
+    assert done.stderr.splitlines()[-1] == "5 studies: 1 compared, 1 differs, 4 left out"
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([os.devnull, "--against", REGISTRY], f"{os.devnull}: expected records, found none"),
         (["none.jsonl", "--against", REGISTRY], "cannot read none.jsonl: no such file or directory"),
         (["-", "--against", "none.json"], "cannot read none.json: no such file or directory"),
         (["-", "--against", str(PAGE_FILE)], "expected the registry's JSON, found broken JSON"),

@@ -26,8 +26,8 @@ def test_all_fields_are_the_same_bytes() -> None:
 
 def test_a_wrong_name_lists_the_right_ones() -> None:
     with pytest.raises(UnknownField) as caught:
-        choose_fields("nct_id,titel")
-    assert str(caught.value) == f"there is no field 'titel'; choose from {', '.join(Trial.model_fields)}, spans"
+        choose_fields("nct_id,xyz")
+    assert str(caught.value) == f"there is no field 'xyz'; choose from {', '.join(Trial.model_fields)}, spans"
 
 
 NAMES: list[tuple[dict[str, Any], str, Any]] = [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from trialscrape.errors import FileError, FileInUseError
+from trialscrape.errors import FileError, FileInUseError, Withdrawn
 from trialscrape.exports import files
 from trialscrape.exports.files import atomic_write
 
@@ -61,6 +61,18 @@ def test_an_error_leaves_the_former_file_and_the_next_run_starts_over(path: Path
     write(path)
     assert path.read_bytes() == LINE
     assert not part.exists()
+
+
+def test_what_is_withdrawn_leaves_the_former_file_alone(path: Path, part: Path) -> None:
+    path.write_bytes(b"former")
+    for _ in range(2):
+        with pytest.raises(Withdrawn), atomic_write(path) as stream:  # noqa: PT012  as above
+            stream.write(LINE)
+            assert part.exists()
+            raise Withdrawn
+        assert (path.read_bytes(), part.exists()) == (b"former", False)
+    write(path)
+    assert path.read_bytes() == LINE
 
 
 # Two runs

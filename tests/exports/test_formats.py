@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trialscrape.errors import UnknownFormat
-from trialscrape.exports.formats import FORMATS, choose_format
+from trialscrape.exports.formats import FORMATS, choose_format, find_name
 from trialscrape.exports.tables import TABLES, TRIAL_COLUMNS
 
 NAMES = ", ".join(FORMATS)
@@ -26,6 +26,13 @@ ENDINGS = ", ".join(row.ending for row in FORMATS.values())
 )
 def test_a_name_counts_before_the_ending_of_the_file(path: str | None, name: str | None, expected: str) -> None:
     assert choose_format(Path(path) if path else None, name) is FORMATS[expected]
+
+
+@pytest.mark.parametrize("dot", ["", "."])
+def test_an_ending_is_as_good_as_a_name(dot: str) -> None:
+    for name, row in FORMATS.items():
+        assert find_name(dot + row.ending.removeprefix(".")) == find_name(name.upper()) == name
+    assert find_name("nope") == "nope"
 
 
 @pytest.mark.parametrize(

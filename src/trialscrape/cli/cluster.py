@@ -26,7 +26,7 @@ def parse_on_ray(  # noqa: PLR0913  each is one of the command's options
 ) -> None:
     """Read the pages of some files on Ray, write their shards, and report what came out."""
     folder = _require_folder(output)
-    require_format(folder / "shard", format_name)
+    format_name = require_format(folder / "shard", format_name)
     summaries: list[ShardSummary] = []
     failed = 0
     with (

@@ -101,7 +101,7 @@ COMMANDS = {
             "trialscrape convert trials.jsonl --tables tables/",
         ),
         "all records are written",
-        "a record cannot be read, or the output not written",
+        "a record cannot be read, there is none, or the output cannot be written",
     ),
     "check": Command(
         "inspect.check",

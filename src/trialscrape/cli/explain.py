@@ -1,7 +1,6 @@
 """`explain`: the row of the docs on a warning or an outcome."""
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 import trialscrape
 from trialscrape.cli.console import usage_error
+from trialscrape.wording import suggest_names
 
 _PAGES = ("warnings.md", "scrape.md")
 # In an installation they lie in the package, in a checkout beside it.
@@ -21,11 +21,7 @@ def explain(
     """Say what a warning or an outcome means, and what to do."""
     rows = read_rows()
     if code not in rows:
-        close = get_close_matches(code, rows)
-        usage_error(
-            f"there is no warning or outcome {code!r}; {'did you mean' if close else 'choose from'} "
-            f"{', '.join(close or sorted(rows))}"
-        )
+        usage_error(f"there is no warning or outcome {code!r}; {suggest_names(code, sorted(rows))}")
     for names, cells in rows[code]:
         print(code)
         for name, cell in zip(names, cells, strict=True):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from trialscrape.cli.console import echo_error, keep_log, usage_error
-from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat
+from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat, Withdrawn
 from trialscrape.exports import formats
 from trialscrape.exports.fields import choose_fields, make_filter
 from trialscrape.settings import Settings
@@ -109,6 +109,7 @@ class Target(NamedTuple):
         writer: Opens what writes them.
         select: What a record passes first.
         traced: Whether the records should have spans.
+        is_there: Whether there are records already that these would replace.
     """
 
     path: Path | None
@@ -116,6 +117,26 @@ class Target(NamedTuple):
     writer: Callable[[], formats.Writer]
     select: Callable[[bytes], bytes]
     traced: bool = False
+    is_there: bool = False
+
+    def keeps_former(self, records: int) -> bool:
+        """Tell whether the former records and outcomes stay, since there are none to replace them."""
+        return self.is_there and not records
+
+    def require_records(self, records: int) -> None:
+        """End the writing of no records where there are former ones.
+
+        Raises:
+            Withdrawn: The former records and outcomes stay.
+        """
+        if self.keeps_former(records):
+            raise Withdrawn
+
+    def locate_messages(self, records: int) -> str:
+        """Say where all messages are, also those that are not printed."""
+        if self.keeps_former(records):
+            return "with -o and a new name, an outcomes file has them all"
+        return "the outcomes file has them all" if self.outcomes else "with -o, an outcomes file has them all"
 
     @contextmanager
     def open(self) -> Iterator[Callable[[bytes], None]]:
@@ -147,7 +168,11 @@ def require_target(
         if tables:
             tables = _check_folder(tables)
             return Target(
-                tables, tables / "outcomes.jsonl", partial(formats.choose_tables(format_).open_tables, tables), select
+                tables,
+                tables / "outcomes.jsonl",
+                partial(formats.choose_tables(format_).open_tables, tables),
+                select,
+                is_there=tables.exists() and any(tables.iterdir()),
             )
         output = check_output(output)
         chosen = formats.choose_format(output, format_)
@@ -159,15 +184,17 @@ def require_target(
         partial(chosen.open, output),
         select,
         chosen.traced,
+        is_there=bool(output and output.exists()),
     )
 
 
-def require_format(output: Path, name: str | None) -> None:
-    """Check that a file can have a format; one that it cannot have ends the command before it begins."""
+def require_format(output: Path, name: str) -> str:
+    """Return the name of a format that a file can have; one that it cannot have ends the command before it begins."""
     try:
         formats.choose_format(output, name)
     except (UnknownFormat, MissingExtraError) as error:
         usage_error(str(error))
+    return formats.find_name(name)
 
 
 def _check_folder(path: Path) -> Path:

@@ -2,16 +2,14 @@
 
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trialscrape.cli.console import echo_error, echo_note, report_errors, track, usage_error
 from trialscrape.cli.options import (
-    MOST_SHOWN,
     Fields,
     FormatName,
     Host,
@@ -21,13 +19,16 @@ from trialscrape.cli.options import (
     Paths,
     Quiet,
     Tables,
+    Target,
     TextColumn,
     UrlColumn,
     find_files,
     make_selection,
     require_target,
 )
+from trialscrape.cli.trouble import Troubles
 from trialscrape.engines import map_pages
+from trialscrape.errors import Withdrawn
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import PageLines, format_pages
 from trialscrape.sources.members import OTHER_SITES, REVISITS, SKIPPED
@@ -80,6 +81,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     bytes tell, and what is in an archive is read in the same way.
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every page: file, outcome, message, line.
+    Where no page gives a record, files that are there stay as they are.
     With --engine ray, the folder of -o gets records and outcomes by the shard, and manifest.json.
     """
     selection = make_selection(host, text_column, url_column)
@@ -106,8 +108,10 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     spans = spans or target.traced
     files = find_files(paths, written=(target.path, target.outcomes))
     tally: Counter[str] = Counter()
+    troubles = Troubles("page")
     left = f"what was written is in {target.path}.part, the same command starts over" if output and target.path else ""
-    with report_errors(left), ExitStack() as stack:
+    with report_errors(left), suppress(Withdrawn), ExitStack() as stack:
+        stack.callback(_report_troubles, troubles, target, tally)  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         shares_terminal = target.path is None and sys.stdout.isatty()
@@ -115,37 +119,38 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
         for page in chain.from_iterable(
             map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
         ):
-            _count_page(tally, page)
+            _count_page(tally, troubles, page)
             if page.record:
                 write(page.record)
             if rows:
                 rows.write(page.row + b"\n")
+        target.require_records(tally["ok"])
     tally.update(selection.left_out)
     tally[SKIPPED] += files.skipped
-    _summarize(tally, target.path, quiet=quiet)
-    if not tally["pages"]:
-        echo_error(f"found no page of {selection.host}; name another host with --host, or all with --host '*'")
+    _summarize(tally, target, selection.host, quiet=quiet)
     if tally["failed"] or not tally["pages"]:
         raise typer.Exit(1)
 
 
-def _count_page(tally: Counter[str], page: PageLines) -> None:
+def _count_page(tally: Counter[str], troubles: Troubles, page: PageLines) -> None:
     result = page.result
     tally["pages"] += 1
     tally[result.outcome] += 1
     tally["warning"] += page.warnings
     tally["unparsed line"] += page.unparsed
-    if page.record:
-        return
-    tally["failed"] += 1
-    if tally["failed"] <= MOST_SHOWN:
+    if not page.record:
+        tally["failed"] += 1
         place = f"{result.file}:{result.line}" if result.line else result.file
-        echo_error(f"{place}: {result.outcome}: {result.message}")
+        troubles.add_page(place, result.outcome, result.message or "")
 
 
-def _summarize(tally: Counter[str], output: Path | None, *, quiet: bool) -> None:
-    if tally["failed"] > MOST_SHOWN:
-        echo_error(f"… and {tally['failed'] - MOST_SHOWN:,} more that failed")
+def _report_troubles(troubles: Troubles, target: Target, tally: Counter[str]) -> None:
+    for line in troubles.write_lines(target.locate_messages(tally["ok"])):
+        echo_error(line)
+
+
+def _summarize(tally: Counter[str], target: Target, host: str, *, quiet: bool) -> None:
+    kept = target.keeps_former(tally["ok"])
     counts = ", ".join(
         (
             write_count(tally["pages"], "page"),
@@ -155,4 +160,12 @@ def _summarize(tally: Counter[str], output: Path | None, *, quiet: bool) -> None
             *(write_count(count, "revisit") for count in (tally[REVISITS],) if count),
         )
     )
-    echo_note(f"{counts}; records in {output}" if output else counts, quiet=quiet)
+    place = hint = ""
+    if target.path and not kept:
+        place = f"; records in {target.path}"
+        hint = "; run `trialscrape check PATH` to see them" if tally["warning"] or tally["unparsed line"] else ""
+    echo_note(f"{counts}{place}{hint}", quiet=quiet)
+    if not tally["pages"]:
+        echo_error(f"found no page of {host}; name another host with --host, or all with --host '*'")
+    if kept:
+        echo_error(f"no page gave a record, so {target.path} stays as it was")

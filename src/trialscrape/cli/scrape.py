@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +35,7 @@ from trialscrape.cli.options import (
 )
 from trialscrape.cli.run_progress import report_run
 from trialscrape.cli.trouble import Troubles
-from trialscrape.errors import IdFileError
+from trialscrape.errors import IdFileError, Withdrawn
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import format_record, format_row
 from trialscrape.results import IdResult, Outcome
@@ -87,7 +87,7 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     """Fetch the study pages of NCT ids politely, keep them, and write one record a page.
 
     With -o trials.jsonl, trials.outcomes.jsonl beside it has one row for every id, in their order. The same command
-    resumes a run that was stopped.
+    resumes a run that was stopped. Where no id gives a record, files that are there stay as they are.
     """
     output = check_output(output)
     settings = make_settings(
@@ -133,24 +133,28 @@ def _print_plan(ids: list[str], path: Path, settings: Settings) -> None:
 def _run(ids: list[str], store: Store, settings: Settings, target: Target, *, quiet: bool) -> int:
     tally: Counter[str] = Counter()
     troubles = Troubles()
-    with ExitStack() as stack:
-        stack.callback(_report_troubles, troubles, target)  # of a run that is stopped, too
+    with suppress(Withdrawn), ExitStack() as stack:
+        stack.callback(_report_troubles, troubles, target, tally)  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         # Records that go to the terminal leave no room for a bar.
         report = stack.enter_context(report_run(quiet=quiet, bar=bool(target.path) or not sys.stdout.isatty()))
         for result in resume(ids, store, settings, report):
             _count(tally, result)
-            troubles.add(result)
+            troubles.add_id(result)
             if result.trial:
                 write(format_record(result.trial, result.record))
             if rows:
                 rows.write(format_row(result.row()) + b"\n")
+        target.require_records(tally["records"])
     store.runs.end(run_key(ids, settings))
     outcomes = ", ".join(f"{tally[name]:,} {name}" for name in tally if name not in _SUMS)
     sums = ", ".join(write_count(tally[name], name) for name in ("warning", "unparsed line", "request"))
-    places = f"pages in {store.path}" + (f", records in {target.path}" if target.path else "")
+    kept = target.keeps_former(tally["records"])
+    places = f"pages in {store.path}" + (f", records in {target.path}" if target.path and not kept else "")
     echo_note(f"{write_count(len(ids), 'id')}: {outcomes}; {sums}; {places}", quiet=quiet)
+    if kept:
+        echo_error(f"no id gave a record, so {target.path} stays as it was")
     return tally["failed"]
 
 
@@ -167,8 +171,8 @@ def _count(tally: Counter[str], result: IdResult) -> None:
         tally["unparsed line"] += len(result.trial.unparsed)
 
 
-def _report_troubles(troubles: Troubles, target: Target) -> None:
-    for line in troubles.write_lines(target.outcomes):
+def _report_troubles(troubles: Troubles, target: Target, tally: Counter[str]) -> None:
+    for line in troubles.write_lines(target.locate_messages(tally["records"])):
         echo_error(line)
 
 

@@ -34,7 +34,7 @@ from trialscrape.scraping.sitemap import MAX_BYTES
 from trialscrape.sources.stores import list_pages
 from trialscrape.sources.warc import import_warc
 from trialscrape.store.store import Store
-from trialscrape.wording import write_count
+from trialscrape.wording import suggest_names, write_count
 
 
 def index_sync(  # noqa: PLR0913  a command has as many options as it needs
@@ -125,7 +125,7 @@ def store_export(
 def _choose_archive(path: Path, name: str | None) -> str:
     """Choose the format of an archive by its name, else by the ending of the file."""
     if name is not None and name not in _ARCHIVES:
-        usage_error(f"there is no format {name!r}; choose from {', '.join(_ARCHIVES)}")
+        usage_error(f"there is no format {name!r}; {suggest_names(name, _ARCHIVES)}")
     chosen = name or next((known for known, ends in _ARCHIVES.items() if path.name.lower().endswith(ends)), None)
     if chosen is None:
         usage_error(

@@ -1,50 +1,90 @@
-"""What went wrong with ids, a line a cause."""
+"""What went wrong with pages, ids or studies, a line a cause."""
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from trialscrape.results import IdResult
 from trialscrape.wording import write_count
 
 _MOST_LINES = 20
-_MOST_IDS = 3  # named in a line
+_MOST_NAMES = 3  # in a line
+_MOST_CAUSES = 1_000  # kept: many thousand pages may each fail in their own way
+
+# What differs from page to page: quoted texts and numbers.
+_OWN_WORDS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[0-9][0-9,.]*(?<=[0-9])""")
 
 
 class Troubles:
-    """The messages of a run, grouped by cause; the first ids of each are kept, and how many there are."""
+    """The messages of a run, grouped by cause; the first names of each are kept, and how many there are.
 
-    def __init__(self) -> None:
+    Args:
+        noun: What has trouble.
+        plural: What several are called, where that is not the noun and an s.
+    """
+
+    def __init__(self, noun: str = "id", plural: str | None = None) -> None:
+        self._noun, self._plural = noun, plural
         self._lines: dict[str, str] = {}
-        self._ids: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
+        self._total = 0
 
-    def add(self, result: IdResult) -> None:
-        """Take the message of a result, if it has one."""
-        if not result.message:
-            return
-        cause = result.cause or f"{result.outcome}: {_leave_out(result.message, result)}"
-        self._counts[cause] = self._counts.get(cause, 0) + 1
-        ids = self._ids.setdefault(cause, [])
-        if len(ids) < _MOST_IDS:
-            ids.append(result.id)
-        if not result.cause:  # one alone is told with its id and all that its message says
-            self._lines.setdefault(cause, f"{result.id}: {result.outcome}: {result.message}")
-
-    def write_lines(self, outcomes: Path | None) -> Iterator[str]:
-        """Write a line a cause, the most frequent first, and how many ids the lines that are left out are about.
+    def add(self, name: str, cause: str, line: str | None = None) -> None:
+        """Take what went wrong with one.
 
         Args:
-            outcomes: The file with all outcomes, if the run writes one.
+            name: Its name.
+            cause: What went wrong, in words that are the same for all that it happened to.
+            line: What is printed where it happened to no other; None to print it like several.
         """
-        causes = sorted(self._counts, key=lambda cause: -self._counts[cause])
-        for cause in causes[:_MOST_LINES]:
+        self._total += 1
+        if cause not in self._counts and len(self._counts) == _MOST_CAUSES:
+            return
+        self._counts[cause] = self._counts.get(cause, 0) + 1
+        names = self._names.setdefault(cause, [])
+        if len(names) < _MOST_NAMES:
+            names.append(name)
+        if line:
+            self._lines.setdefault(cause, line)
+
+    def add_id(self, result: IdResult) -> None:
+        """Take the message of an id, if it has one."""
+        if not result.message:
+            return
+        if result.cause:
+            self.add(result.id, result.cause)
+            return
+        # One alone is told with its id and all that its message says.
+        cause = f"{result.outcome}: {_leave_out(result.message, result)}"
+        self.add(result.id, cause, f"{result.id}: {result.outcome}: {result.message}")
+
+    def add_page(self, place: str, outcome: str, message: str) -> None:
+        """Take the message of a page, which may be in other words for each: those behind `found` are left out."""
+        expected, found, words = message.partition("found ")
+        words = re.sub("…(?:, …)+", "…", _OWN_WORDS.sub("…", words))
+        self.add(place, f"{outcome}: {expected}{found}{words}", f"{place}: {outcome}: {message}")
+
+    def add_uncounted(self, count: int) -> None:
+        """Count some more, whose messages are not at hand."""
+        self._total += count
+
+    def write_lines(self, where: str = "") -> Iterator[str]:
+        """Write a line a cause, the most frequent first, and how many the lines that are left out are about.
+
+        Args:
+            where: Where all messages are.
+        """
+        causes = sorted(self._counts, key=lambda cause: -self._counts[cause])[:_MOST_LINES]
+        for cause in causes:
             count, line = self._counts[cause], self._lines.get(cause)
-            more = ", …" if count > _MOST_IDS else ""
-            grouped = f"{cause} ({write_count(count, 'id')}: {', '.join(self._ids[cause])}{more})"
+            more = ", …" if count > _MOST_NAMES else ""
+            grouped = f"{cause} ({self._write_count(count)}: {', '.join(self._names[cause])}{more})"
             yield line if line and count == 1 else grouped
-        if left := sum(self._counts[cause] for cause in causes[_MOST_LINES:]):
-            where = "the outcomes file has them all" if outcomes else "with -o, an outcomes file has them all"
-            yield f"… and {left:,} more of {write_count(sum(self._counts.values()), 'id')}; {where}"
+        if left := self._total - sum(self._counts[cause] for cause in causes):
+            yield f"… and {left:,} more of {self._write_count(self._total)}{where and f'; {where}'}"
+
+    def _write_count(self, count: int) -> str:
+        return write_count(count, self._noun, self._plural)
 
 
 def _leave_out(message: str, result: IdResult) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from trialscrape.errors import UnknownField
 from trialscrape.exports.jsonl import escape_unsafe
 from trialscrape.records import TracedTrial
+from trialscrape.wording import suggest_names
 
 FIELDS = tuple(TracedTrial.model_fields)
 """The fields of a record; `spans` is in records that were read with it."""
@@ -32,14 +33,14 @@ def choose_fields(names: str | None) -> tuple[str, ...]:
     """Read a list of fields, as `nct_id,title`; none for None.
 
     Raises:
-        UnknownField: There is no such field; the message lists those that there are.
+        UnknownField: There is no such field; the message has names that are near, or all.
     """
     if names is None:
         return ()
     chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
     unknown = [name for name in chosen if name not in FIELDS]
     if unknown:
-        raise UnknownField(f"there is no field {unknown[0]!r}; choose from {', '.join(FIELDS)}")
+        raise UnknownField(f"there is no field {unknown[0]!r}; {suggest_names(unknown[0], FIELDS)}")
     return chosen
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from trialscrape.errors import FileError, FileInUseError
+from trialscrape.errors import FileError, FileInUseError, Withdrawn
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # as the system has them
 
@@ -20,7 +20,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that gets its name only when all of it is on the disk.
 
     Until then, and after an error, it is `<name>.part`, which the next run on the same name starts over. The former
-    file of that name stays as it is until it is replaced.
+    file of that name stays as it is until it is replaced. `Withdrawn` removes `<name>.part`, too.
 
     Raises:
         FileInUseError: If another run is writing the same file.
@@ -38,7 +38,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     with _Output(descriptor, path) as stream:
         with _translate_errors(path):
             os.ftruncate(descriptor, 0)
-        yield stream
+        try:
+            yield stream
+        except Withdrawn:
+            with _translate_errors(part):
+                _remove(stream, part)
+            raise
         with _translate_errors(path):
             os.fsync(descriptor)
             _rename(stream, part, path)
@@ -146,11 +151,18 @@ if sys.platform == "win32":  # pragma: no cover
         stream.close()  # an open file cannot be renamed there
         part.replace(path)
 
+    def _remove(stream: BinaryIO, part: Path) -> None:
+        stream.close()  # as above
+        part.unlink()
+
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _remove(_: BinaryIO, part: Path) -> None:
+        part.unlink()
 
     def _rename(_: BinaryIO, part: Path, path: Path) -> None:
         """Rename a file while its lock is held, durably: the folder is written to the disk too."""

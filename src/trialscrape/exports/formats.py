@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from trialscrape.errors import UnknownFormat
 from trialscrape.extras import load_extra
+from trialscrape.wording import suggest_names
 
 Writer = AbstractContextManager[Callable[[bytes], object]]
 
@@ -65,7 +66,7 @@ FORMATS = {
 
 
 def choose_format(path: Path | None, name: str | None) -> Format:
-    """Choose a format by its name, else by the ending of the file, else the default.
+    """Choose a format by its name or its ending, else by the ending of the file, else the default.
 
     Raises:
         UnknownFormat: There is no such name or ending, or the format needs a file.
@@ -85,9 +86,17 @@ def choose_tables(name: str | None) -> Format:
         MissingExtraError: The format needs a library that is not installed.
     """
     having = [known for known, row in FORMATS.items() if row.table_writer]
-    if (name or "csv") not in having:
-        raise UnknownFormat(f"there are no tables as {name!r}; choose from {', '.join(having)}")
-    return _load(FORMATS[name or "csv"])
+    chosen = find_name(name or "csv")
+    if chosen not in having:
+        raise UnknownFormat(f"there are no tables as {name!r}; {suggest_names(chosen, having)}")
+    return _load(FORMATS[chosen])
+
+
+def find_name(name: str) -> str:
+    """Return the name of a format that is given by its name or its ending: `.db` is `sqlite`; any other as it is."""
+    plain = name.lower().removeprefix(".")
+    by_ending = {row.ending.removeprefix("."): known for known, row in FORMATS.items()}
+    return plain if plain in FORMATS else by_ending.get(plain, name)
 
 
 def name_outcomes(records: Path) -> Path:
@@ -104,9 +113,10 @@ def _load(chosen: Format) -> Format:
 
 def _find_format(path: Path | None, name: str | None) -> Format:
     if name is not None:
-        if name not in FORMATS:
-            raise UnknownFormat(f"there is no format {name!r}; choose from {', '.join(FORMATS)}")
-        return FORMATS[name]
+        chosen = find_name(name)
+        if chosen not in FORMATS:
+            raise UnknownFormat(f"there is no format {name!r}; {suggest_names(chosen, FORMATS)}")
+        return FORMATS[chosen]
     if path is None:
         return next(iter(FORMATS.values()))
     found = _find_ending(path)

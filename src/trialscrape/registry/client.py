@@ -33,8 +33,10 @@ def look_up(fetcher: Fetcher, settings: Settings, nct_id: str) -> RegistryAnswer
     return read_answer(fetcher.get(_add_fields(settings.registry_url(nct_id))), nct_id)
 
 
-def fetch_study(fetcher: Fetcher, settings: Settings, nct_id: str) -> tuple[dict[str, JsonValue] | None, str]:
-    """Ask the registry for the whole record of one study; None where there is none, and why.
+def fetch_study(
+    fetcher: Fetcher, settings: Settings, nct_id: str
+) -> tuple[dict[str, JsonValue] | None, RegistryAnswer]:
+    """Ask the registry for the whole record of one study; None where there is none. The answer says why.
 
     Raises:
         Stopped: The fetcher was stopped.

@@ -138,10 +138,10 @@ def read_answer(response: Response, nct_id: str) -> RegistryAnswer:
     return answer
 
 
-def read_study(response: Response, nct_id: str) -> tuple[dict[str, JsonValue] | None, str]:
-    """Return the whole record in the response to a request for one study; or None, and why there is none."""
+def read_study(response: Response, nct_id: str) -> tuple[dict[str, JsonValue] | None, RegistryAnswer]:
+    """Return the whole record in the response to a request for one study, or None; and the answer, which says why."""
     answer = read_answer(response, nct_id)
-    return (_WHOLE.validate_json(response.body) if answer.status == "found" else None), answer.message
+    return (_WHOLE.validate_json(response.body) if answer.status == "found" else None), answer
 
 
 def read_list(response: Response) -> dict[str, RegistryAnswer] | None:

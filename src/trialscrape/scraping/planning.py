@@ -39,7 +39,7 @@ def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Pl
         url = matched[0].url if matched else find_address(nct_id, settings)
         kept = store.pages.latest(url) if store and url else None
         if kept and is_young(kept, settings, now):
-            yield Plan(f"{nct_id}: nothing, {url} is kept and young enough", valid=True)
+            yield Plan(f"{nct_id}: no request: {url} is kept and young enough", valid=True)
         elif url:
             yield Plan(f"{nct_id}: GET {url}{' if it changed' if kept else ''}", valid=True, pages=1)
         elif NCT_ID.fullmatch(nct_id):
@@ -47,7 +47,7 @@ def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Pl
             text = f"{nct_id}: {settings.registry} in a list with others, then GET {pages}"
             yield Plan(text, valid=True, pages=1, looked_up=True)  # nearly always at the first address
         else:
-            yield Plan(f"{nct_id}: nothing, it is no id, address or slug", valid=False)
+            yield Plan(f"{nct_id}: no request: it is no id, address or slug", valid=False)
 
 
 def estimate_requests(

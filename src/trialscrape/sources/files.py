@@ -200,7 +200,8 @@ def _open(file: str) -> Iterator[BinaryIO]:
             yield sys.stdin.buffer if sys.stdin else BytesIO()
             return
         if os.path.isdir(file):  # noqa: PTH112  as above
-            raise Unreadable("cannot read the folder, or it has no pages")
+            _require_readable(file)
+            raise Unreadable("there is no page in the folder")
         if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113  as above
             raise Unreadable("cannot read a device, socket or pipe by its name; pipe it in and read '-'")
         with open(file, "rb") as stream:  # noqa: PTH123  as above
@@ -208,3 +209,11 @@ def _open(file: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Unreadable(f"cannot read the file: {reason.lower()}") from error
+
+
+def _require_readable(folder: str) -> None:
+    """Raise why a folder cannot be read, if it cannot."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise Unreadable(f"cannot read the folder: {(error.strerror or str(error)).lower()}") from error
