@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -93,7 +94,7 @@ WRONG = [
     (["trials.jsonl", "--tables", "trials.jsonl"], "cannot write tables into trials.jsonl: it is not a folder"),
     (["trials.jsonl", "--tables", "no/where"], "cannot make no/where: there is no folder no"),
     (["trials.jsonl", "no/a.csv"], "cannot write no/a.csv: there is no folder no"),
-    (["trials.jsonl", "trials.jsonl"], "cannot write trials.jsonl: this command reads it"),
+    (["trials.jsonl", "trials.jsonl"], "cannot write trials.jsonl: this command uses it for something else"),
 ]
 
 
@@ -155,6 +156,23 @@ def read_ids(path: Path) -> list[str]:
         ".parquet": "SELECT trial_id FROM read_parquet(?)",
     }
     return [key for (key,) in query(reads[path.suffix], path)]
+
+
+def count_records(name: str, path: Path) -> int:
+    """Count the records in a file of a format: of `lines`, the trials whose criteria are in it."""
+    if name in {"csv", "parquet", "sqlite"}:
+        reads = {"csv": "read_csv(?)", "parquet": "read_parquet(?)", "sqlite": "sqlite_scan(?, 'trials')"}
+        ((count,),) = query(f"SELECT count(*) FROM {reads[name]}", path)  # noqa: S608  the names are ours
+        return int(count)
+    if name == "xlsx":
+        return int(openpyxl.load_workbook(path).active.max_row) - 1
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if name == "jsonl.gz" else data).decode()
+    if name in {"json", "registry"}:
+        return len(json.loads(text))
+    lines = [json.loads(line) for line in text.splitlines()]
+    # The number of a trial's first criterion stands once a record.
+    return sum(line["path"] == "1" and line["side"] == "inclusion" for line in lines) if name == "lines" else len(lines)
 
 
 AS_NOBODY = """
@@ -247,6 +265,9 @@ def test_twice_the_same_trial_and_one_without_an_id_are_kept(name: str, folder: 
         0,
         ["NCT99000001: another record of this trial; it replaces the former one"] * (name == "sqlite"),
     )
+    kept = 2 if name == "sqlite" else 3
+    assert done.stderr.splitlines()[-1] == f"3 records from two.jsonl in out{FORMATS[name].ending}"
+    assert count_records(name, folder / f"out{FORMATS[name].ending}") == kept
     if FORMATS[name].table_writer:
         done = run("convert", "two.jsonl", "--tables", "t", "--format", name)
         assert "NCT99000001: another record of this trial; its trial_id is NCT99000001#2" in done.stderr

@@ -2,8 +2,8 @@
 
 import inspect
 import re
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -66,8 +66,7 @@ def test_a_command_has_examples_exit_codes_variables_and_a_link(name: str) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_begins_with_what_the_function_says(name: str) -> None:
-    module, _, function = COMMANDS[name].function.partition(".")
-    said = inspect.getdoc(getattr(import_module(f"trialscrape.cli.{module}"), function))
+    said = inspect.getdoc(resolve_name(f"trialscrape.cli.{COMMANDS[name].function}"))
     assert said
     assert " ".join(said.split()) in " ".join(read_help(name).split())
 

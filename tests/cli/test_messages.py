@@ -56,7 +56,14 @@ def test_verbose_prints_requests_and_no_message_twice(run: Runner) -> None:
 WRONG = {
     "quiet and verbose": (["-q", "-v"], "expected -q or -v, found both"),
     "a log in no folder": (["--log", "nope/run.log"], "cannot write nope/run.log: no such file or directory"),
-    "a log that is the store": (["--log", "trialscrape.db"], "cannot write trialscrape.db: this command reads it"),
+    "a log that is the store": (
+        ["--log", "trialscrape.db"],
+        "cannot write trialscrape.db: this command uses it for something else",
+    ),
+    "a log that will be the records": (
+        ["-o", "a.jsonl", "--log", "a.jsonl.part"],
+        "cannot write a.jsonl.part: this command uses it for something else",
+    ),
 }
 
 

@@ -104,7 +104,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "number beyond any database": (
         changed(location_count=2**63),
-        f":1: expected a record, found at location_count: input should be less than {2**63}: {ADVICE}",
+        f":1: expected a record, found {2**63} at location_count, which cannot stand there: {ADVICE}",
     ),
     "half of a character": (
         ONE + b"\n" + changed(title="a\ud83e b"),

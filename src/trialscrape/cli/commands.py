@@ -17,7 +17,7 @@ class Command(NamedTuple):
         well: What exit code 0 says.
         failed: What exit code 1 says.
         trouble: What exit code 2 says.
-        variables: The environment variables that it heeds, out of `VARIABLES`.
+        variables: The environment variables that it reads, out of `VARIABLES`.
     """
 
     function: str

@@ -18,7 +18,12 @@ class DocumentedCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps these types to itself
         """Return what stands behind the command in its usage."""
-        return _collect_usage(self)
+        pieces = ["[OPTIONS]"]
+        for one in self.params:
+            if not one.opts[0].startswith("-"):
+                name = f"{one.metavar}…" if one.nargs != 1 else str(one.metavar)
+                pieces.append(name if one.required else f"[{name}]")
+        return pieces
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  as above
         """Write the help."""
@@ -53,15 +58,6 @@ class DocumentedGroup(TyperGroup):
         formatter.write_paragraph()
         formatter.write(f"`{ctx.command_path} COMMAND --help` has the options, examples and exit codes of a command.\n")
         _write_link(formatter, "changes" if group else "commands")
-
-
-def _collect_usage(command: TyperCommand) -> list[str]:
-    pieces = ["[OPTIONS]"]
-    for one in command.params:
-        if not one.opts[0].startswith("-"):
-            name = f"{one.metavar}…" if one.nargs != 1 else str(one.metavar)
-            pieces.append(name if one.required else f"[{name}]")
-    return pieces
 
 
 def _describe(param: Any) -> tuple[str, str]:  # noqa: ANN401  typer keeps these types to itself

@@ -38,7 +38,7 @@ from trialscrape.cli.trouble import Troubles
 from trialscrape.errors import IdFileError, Withdrawn
 from trialscrape.exports.files import atomic_write
 from trialscrape.exports.jsonl import format_record, format_row
-from trialscrape.results import IdResult, Outcome
+from trialscrape.results import IdResult
 from trialscrape.scraping.ids import normalize_ids, read_ids
 from trialscrape.scraping.planning import plan
 from trialscrape.scraping.run import resume, run_key

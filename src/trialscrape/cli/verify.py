@@ -63,7 +63,7 @@ def verify_records(  # noqa: PLR0913  a command has as many options as it needs
 ) -> None:
     """Compare pages with the registry's records of their studies, field by field.
 
-    The registry is asked for each study alone, politely; --against reads its JSON from the disk.
+    Each study's record is requested alone, politely; --against reads its JSON from the disk.
     """
     if against and registry:
         usage_error("give --against or --registry, not both")

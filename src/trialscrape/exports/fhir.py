@@ -163,7 +163,7 @@ def _make_group(record: Record) -> Record:
 
     The characteristics of a group hold together, so a list under a criterion, of which one item may be enough, is not
     taken apart: each criterion of the first level is one, with what is nested under it. What is of neither side cannot
-    be a characteristic, and is told in the description.
+    be a characteristic, and stands in the description.
     """
     characteristics = [*_list_characteristics(record)]
     for side, exclude in (("inclusion", False), ("exclusion", True)):

@@ -21,7 +21,7 @@ class Plan(NamedTuple):
         text: The requests in words.
         valid: Whether it is an id, address or slug at all.
         pages: About how many pages are requested.
-        looked_up: Whether the registry is asked first.
+        looked_up: Whether it is looked up in the registry first.
     """
 
     text: str

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from trialscrape.results import IdResult, Outcome
+from trialscrape.results import IdResult
 from trialscrape.settings import Settings
 
 _TYPICAL_SECONDS = 0.5  # from a request to its answer; a guess, until some were measured
