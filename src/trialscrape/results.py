@@ -98,7 +98,12 @@ class IdResult:
     changed: list[str] | None = None
     trial: Trial | None = None
     record: str | None = field(default=None, repr=False, compare=False)
-    cause: str | None = field(default=None, repr=False, compare=False)
+    cause: str = field(default="", repr=False, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no record, or only one of a page that could not be fetched again."""
+        return self.trial is None or self.outcome is Outcome.STALE
 
     def row(self) -> dict[str, object]:
         """Return everything but the record, in the order of the outcomes file."""

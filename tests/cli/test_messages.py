@@ -41,7 +41,7 @@ def test_the_log_has_each_request_and_the_messages(run: Runner) -> None:
         f"WARNING {url} answered HTTP 503 Service Unavailable; try again later",
         f"INFO GET {url}: HTTP 200, attempt 2",
     ]
-    assert f"INFO {run.replica.url}/robots.txt is obeyed: no delay, 1 sitemaps" in lines
+    assert f"INFO {run.replica.url}/robots.txt is obeyed: no delay, 1 sitemap" in lines
     assert f"INFO {estimate(3).strip()}" in lines
     assert "INFO " + summary("1 id: 1 cached", 0).strip() in lines
 

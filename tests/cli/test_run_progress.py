@@ -28,6 +28,8 @@ def test_a_duration_has_one_unit(seconds: float, expected: str) -> None:
 
 def test_a_line_says_requests_ids_and_time() -> None:
     assert describe_progress(HALF) == "120 of about 300 requests, 55 of 150 ids, about 3 min left"
+    kept = RunProgress(ids=9, ids_done=2, ids_failed=0, requests=0, expected_requests=0, seconds_left=0.0)
+    assert describe_progress(kept) == "2 of 9 ids"
     one = RunProgress(ids=1, ids_done=1, ids_failed=1, requests=1, expected_requests=1, seconds_left=0.0)
     assert describe_progress(one) == "1 of about 1 request, 1 of 1 id (1 failed), about 0 s left"
 
@@ -63,7 +65,7 @@ def test_trouble_is_told_once_a_cause() -> None:
         troubles.add_id(refused(number))
     troubles.add_id(IdResult("NCT99000002", Outcome.NEW))
     assert list(troubles.write_lines()) == [
-        "connection refused by 127.0.0.1:9 (1,000 ids: NCT00000000, NCT00000001, NCT00000002, …)",
+        "network_error: connection refused by 127.0.0.1:9 (1,000 ids: NCT00000000, NCT00000001, NCT00000002, …)",
         "NCT99000001: not_found: there is no NCT99000001",
     ]
     troubles.add_id(IdResult("NCT99000003", Outcome.NOT_FOUND, message="there is no NCT99000003"))

@@ -135,7 +135,7 @@ def test_a_dry_run_asks_nobody(run: Runner) -> None:
     done = run("scrape", "--dry-run", *IDS[:2], "trees", STUDIES[3].slug, "-o", "trials.jsonl", CONTACT="a@b.example")
     assert (done.returncode, done.stderr) == (0, "")
     assert [re.sub(r"trialscrape/\S+", "trialscrape", line) for line in done.stdout.splitlines()] == [
-        "robots.txt first, at most 500 requests a second, as trialscrape (+a@b.example)",
+        "robots.txt first, requests at most 500 a second, as trialscrape (+a@b.example)",
         f"{IDS[0]}: no request: {url}/study/{STUDIES[0].slug} is kept and young enough",
         f"{IDS[1]}: {url} in a list with others, then GET {url}/study/… by its titles",
         "trees: no request: it is no id, address or slug",

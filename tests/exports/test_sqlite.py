@@ -198,8 +198,22 @@ def test_a_log_that_a_killed_program_left_is_not_lost(path: Path) -> None:
 
 def test_the_canned_questions_have_answers(path: Path) -> None:
     child = {"label": "1 to 9 years old", "minimum": {"value": 1, "unit": "YEARS", "years": 1.0}, "maximum": None}
-    unknown = changed(nct_id="NCT99000501", ages=None)  # whose page says nothing of ages, so it is no trial of children
-    write(path, [line_of(), changed(nct_id="NCT99000500", ages=child), unknown], "sqlite")
+    odd = {"label": "Young at heart", "minimum": None, "maximum": None}
+    adults = {"label": "18+ years old", "minimum": {"value": 18, "unit": "YEARS", "years": 18.0}, "maximum": None}
+
+    def warn(code: str, severity: str) -> list[dict[str, Any]]:
+        return [{"code": code, "severity": severity, "field": None, "line": None, "message": "m"}]
+
+    records = [
+        line_of(),
+        changed(nct_id="NCT99000500", ages=child),
+        changed(nct_id="NCT99000501", ages=None),  # no limits
+        changed(nct_id="NCT99000502", ages=None, warnings=warn("nct_id_not_on_page", "note")),  # nor here
+        changed(nct_id="NCT99000503", ages=None, warnings=warn("cut_page", "doubt")),  # perhaps below the cut
+        changed(nct_id="NCT99000504", ages=odd),
+        changed(nct_id="NCT99000505", ages=adults),
+    ]
+    write(path, records, "sqlite")
     written = json.loads(path.with_name("trials.metadata.json").read_text())
     assert written == json.loads(json.dumps(make_metadata("trials")))
     values = {"drug": "lumivane", "words": "saucer", "side": "inclusion", "condition": "teacup"}
@@ -210,11 +224,12 @@ def test_the_canned_questions_have_answers(path: Path) -> None:
             name: [dict(row) for row in database.execute(query["sql"], values)]
             for name, query in written["databases"]["trials"]["queries"].items()
         }
-    assert {row["trial_id"] for row in answers["children_and_drug"]} == {"NCT99000500"}
-    assert len(answers["children_and_drug"]) == 5
+    assert [row["trial_id"] for row in answers["children_and_drug"]] == [
+        f"NCT9900050{number}" for number in (0, 1, 2) for _ in range(5)
+    ]
     assert {row["text"] for row in answers["criteria_with_words"]} == {"One of these kinds of saucer:"}
-    assert len(answers["placebo_arms"]) == 3
-    assert answers["unreliable"] == []
+    assert len(answers["placebo_arms"]) == 7
+    assert [row["trial_id"] for row in answers["unreliable"]] == ["NCT99000502", "NCT99000503"]
 
 
 def test_what_datasette_shows_is_in_the_tables() -> None:

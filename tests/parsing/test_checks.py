@@ -94,8 +94,29 @@ def list_unknown_headings(page: str) -> list[int | None]:
         (with_(("Clinical trials\n", "Clinical trials\n\nMore facts\n\nOak street 5\n")), []),
         (with_(("\nAges\n", "\nAge range\n"))[: PAGE.index("Volunteers")], ["Age range"]),
         (with_(("\nAges\n", "\nAge range\n"))[PAGE.index("Conditions") :], ["Age range"]),
-        (with_(("1,240 estimated patients", "about 1,240 patients\n\nor more")), []),  # it is warned of already
+        (with_(("Behavioral: Tree bathing\n", "nonsense\n\n")), []),  # it is warned of already
     ],
 )
 def test_a_line_alone_above_others_may_be_an_unknown_heading(page: str, headings: list[str]) -> None:
     assert list_unknown_headings(page) == [page.split("\n").index(heading) + 1 for heading in headings]
+
+
+def test_of_two_equal_headings_the_later_one_is_told() -> None:
+    page = with_(("A longer text about trees.", "Text.\n\nFull description\n\nMore."))
+    (warning,) = trialscrape.parse(page).warnings
+    assert (warning.code, warning.field) == ("ambiguous_heading", "detailed_description")
+    assert warning.line == page[: page.rindex("Full description")].count("\n") + 1
+
+
+def test_a_doubtful_side_of_a_section_for_both_is_of_neither() -> None:
+    page = with_(
+        ("Inclusion criteria\n", "Inclusion and exclusion criteria\n"), ("Exclusion criteria\n", "Not eligible if:\n")
+    )
+    (warning,) = trialscrape.parse(page).warnings
+    assert (warning.code, warning.field) == ("doubtful_side", "eligibility.unassigned")
+
+
+def test_prose_of_no_lines_is_no_text() -> None:
+    trial = trialscrape.parse(with_(("Clerks sit under trees.\n\nDo they rest?\n\n", "")))
+    assert trial.brief_summary is None
+    assert [(warning.code, warning.field) for warning in trial.warnings] == [("empty_section", "brief_summary")]

@@ -514,7 +514,7 @@ def test_the_progress_of_a_run_gives_requests_and_ids(store: Path) -> None:
         settings = quick(replica.url, read_timeout=10.0, total_timeout=20.0)
         results = list(scrape(ids, store=store, settings=settings, progress=reports.append))
         assert [result.outcome for result in results] == ["new"] * 20
-        # A list for all, and two pages for each, as nobody knows yet that the first one is it.
+        # A list for all, and a page for each, as nobody knows yet that the first one is it.
         first, last = reports[0], reports[-1]
         assert (first.requests, first.expected_requests, first.ids_done, first.ids) == (0, 21, 0, 20)
         assert (last.requests, last.expected_requests, last.ids_done, last.ids_failed) == (21, 21, 20, 0)

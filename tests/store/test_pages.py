@@ -135,3 +135,12 @@ def test_the_addresses_of_a_study(store: Store) -> None:
     assert store.pages.find_addresses(ONE) == store.pages.find_addresses(CURRENT) == (OTHER, URL)
     store.pages.touch(URL, LATEST)
     assert store.pages.find_addresses(ONE) == (URL, OTHER)
+
+
+def test_an_unchanged_page_may_come_with_new_validators(store: Store) -> None:
+    store.pages.add(URL, Page(b"1", fetched_at=NOON, etag='"1"', last_modified="then"))
+    store.pages.touch(URL, LATER, etag='"2"')
+    store.pages.touch(URL, LATEST, last_modified="now")
+    latest = store.pages.latest(URL)
+    assert latest is not None
+    assert (latest.page.etag, latest.page.last_modified, latest.checked_at) == ('"2"', "now", LATEST)

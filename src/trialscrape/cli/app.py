@@ -62,15 +62,13 @@ class _Commands(DocumentedGroup):
 
 
 def make_app(name: str | None = None) -> typer.Typer:
-    """Make the command line.
+    """Make the command line. A command is imported when it runs.
 
     Args:
-        name: A command, or the group of it, to import at once: what others need is not imported. Without it, a command
-            is imported when it runs.
+        name: A command that is imported now, while Ctrl-C still ends the program at once.
     """
-    for key in COMMANDS:
-        if key.partition(" ")[0] == name:
-            _load(key)
+    if name in COMMANDS:
+        _load(name)
     return typer.Typer(
         cls=_Commands,
         callback=_accept_options,

@@ -58,7 +58,7 @@ GROUPS = {
 
 COMMANDS = {
     "parse": Command(
-        "parse.parse_pages",
+        "parse:parse_pages",
         "Read saved study pages and write a record for each.",
         "files",
         (
@@ -71,7 +71,7 @@ COMMANDS = {
         variables=(_SITE, _SETTINGS),
     ),
     "criteria": Command(
-        "criteria.print_criteria",
+        "criteria:print_criteria",
         "Read the eligibility criteria of any text.",
         "criteria",
         ("trialscrape criteria protocol.txt", "trialscrape criteria - < protocol.txt"),
@@ -79,7 +79,7 @@ COMMANDS = {
         "it cannot be read, or is empty",
     ),
     "scrape": Command(
-        "scrape.scrape_ids",
+        "scrape:scrape_ids",
         "Fetch study pages by NCT id and write a record for each.",
         "scrape",
         (
@@ -92,7 +92,7 @@ COMMANDS = {
         variables=(_STORE, _SITE, _SETTINGS),
     ),
     "convert": Command(
-        "convert.convert",
+        "convert:convert",
         "Write records in another format.",
         "exports",
         (
@@ -104,7 +104,7 @@ COMMANDS = {
         "a record cannot be read, there is none, or the output cannot be written",
     ),
     "check": Command(
-        "inspect.check",
+        "inspect:check",
         "Report how well pages are understood.",
         "warnings",
         ("trialscrape check pages/", "trialscrape check page.html --json"),
@@ -113,7 +113,7 @@ COMMANDS = {
         variables=(_SITE, _SETTINGS),
     ),
     "report": Command(
-        "report.write_report",
+        "report:write_report",
         "Write one HTML page about pages, to look at.",
         "report",
         ("trialscrape report pages/ -o report.html",),
@@ -122,7 +122,7 @@ COMMANDS = {
         variables=(_SITE, _SETTINGS),
     ),
     "show": Command(
-        "show.show",
+        "show:show",
         "Show records in a readable layout.",
         "index",
         (
@@ -136,7 +136,7 @@ COMMANDS = {
         variables=(_STORE, _NO_COLOR),
     ),
     "schema": Command(
-        "inspect.schema",
+        "inspect:schema",
         "Print the JSON Schema of a record.",
         "exports",
         ("trialscrape schema > trial.schema.json",),
@@ -144,7 +144,7 @@ COMMANDS = {
         "stdout cannot be written",
     ),
     "find": Command(
-        "find.find",
+        "find:find",
         "Find study pages by words of their titles, offline.",
         "changes",
         ("trialscrape find alport 'syndrom*'", "trialscrape find alport | trialscrape scrape -i - -o trials.jsonl"),
@@ -153,7 +153,7 @@ COMMANDS = {
         variables=(_STORE, _SITE, _SETTINGS),
     ),
     "diff": Command(
-        "diff.diff",
+        "diff:diff",
         "Show what changed between two sets of records.",
         "changes",
         (
@@ -166,7 +166,7 @@ COMMANDS = {
         variables=(_NO_COLOR,),
     ),
     "verify": Command(
-        "verify.verify_records",
+        "verify:verify_records",
         "Compare records with the registry's.",
         "changes",
         ("trialscrape verify trials.jsonl", "trialscrape verify trials.jsonl --against registry/"),
@@ -176,7 +176,7 @@ COMMANDS = {
         variables=(_SETTINGS, _NO_COLOR),
     ),
     "explain": Command(
-        "explain.explain",
+        "explain:explain",
         "Say what a warning or an outcome means.",
         "warnings",
         ("trialscrape explain doubtful_side",),
@@ -185,7 +185,7 @@ COMMANDS = {
         "there is no such code, or wrong usage",
     ),
     "index sync": Command(
-        "store.index_sync",
+        "store:index_sync",
         "Read the site's sitemaps into the index.",
         "changes",
         ("trialscrape index sync",),
@@ -194,7 +194,7 @@ COMMANDS = {
         variables=(_STORE, _SITE, _SETTINGS),
     ),
     "index status": Command(
-        "store.index_status",
+        "store:index_status",
         "Print the size and the age of the index.",
         "changes",
         ("trialscrape index status",),
@@ -203,7 +203,7 @@ COMMANDS = {
         variables=(_STORE,),
     ),
     "store list": Command(
-        "history.list_kept",
+        "history:list_kept",
         "List the kept pages.",
         "changes",
         ("trialscrape store list",),
@@ -212,7 +212,7 @@ COMMANDS = {
         variables=(_STORE,),
     ),
     "store history": Command(
-        "history.history",
+        "history:history",
         "List the versions of a study's page, and what changed.",
         "changes",
         ("trialscrape store history NCT04280705",),
@@ -221,7 +221,7 @@ COMMANDS = {
         variables=(_STORE,),
     ),
     "store show": Command(
-        "history.show_page",
+        "history:show_page",
         "Show the record of a kept page, or the page itself.",
         "changes",
         (
@@ -233,7 +233,7 @@ COMMANDS = {
         variables=(_STORE, _NO_COLOR),
     ),
     "store prune": Command(
-        "history.prune",
+        "history:prune",
         "Remove older versions of pages, for good.",
         "changes",
         ("trialscrape store prune --keep 3 --dry-run", "trialscrape store prune --keep 3"),
@@ -242,7 +242,7 @@ COMMANDS = {
         variables=(_STORE,),
     ),
     "store export": Command(
-        "store.store_export",
+        "store:store_export",
         "Write the kept pages as WARC or WACZ.",
         "files",
         ("trialscrape store export pages.warc.gz", "trialscrape store export pages.wacz"),
@@ -251,7 +251,7 @@ COMMANDS = {
         variables=(_STORE,),
     ),
     "store import": Command(
-        "store.store_import",
+        "store:store_import",
         "Read the pages of a WARC file into the store.",
         "files",
         ("trialscrape store import pages.warc.gz",),

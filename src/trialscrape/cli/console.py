@@ -68,7 +68,8 @@ class _UsageError(typer.BadParameter):
     """A usage error that is about an option says which, and no more than that before the message."""
 
     def format_message(self) -> str:
-        return f"{self.param.opts[0]}: {self.message}" if self.param else self.message
+        option = self.param.opts[0] if self.param else ""
+        return f"{option}: {self.message}" if option.startswith("-") else self.message
 
 
 class _LineFormatter(logging.Formatter):

@@ -250,7 +250,10 @@ Contact = Annotated[
 
 
 Yes = Annotated[
-    bool, typer.Option("-y", "--yes", help=f"Agree to more than {POLITE_RATE:g} requests a second to the real site.")
+    bool,
+    typer.Option(
+        "-y", "--yes", help=f"Agree to more than {POLITE_RATE:g} requests a second to the real site or registry."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only: no progress and no summary.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each request too, and what decides them.")]
@@ -293,7 +296,8 @@ def open_log(
     """
     if quiet and verbose:
         usage_error("expected -q or -v, found both")
-    refuse_overwriting((log,), store, *filter(None, others))
+    used = [path for path in others if path]
+    refuse_overwriting((log,), store, *used, *(path.with_name(f"{path.name}.part") for path in used))
     return keep_log(log, verbose=verbose)
 
 
@@ -303,7 +307,7 @@ def refuse_overwriting(outputs: Iterable[Path | None], store: Path, *inputs: Pat
     taken = {path.resolve() for path in (*beside, *inputs)}
     for output in filter(None, outputs):
         if {output.resolve(), output.with_name(f"{output.name}.part").resolve()} & taken:
-            usage_error(f"cannot write {output}: this command reads it")
+            usage_error(f"cannot write {output}: this command uses it for something else")
 
 
 def make_settings(**options: object) -> Settings:

@@ -156,8 +156,7 @@ def _summarize(tally: Counter[str], target: Target, host: str, *, quiet: bool) -
             write_count(tally["pages"], "page"),
             *(f"{tally[name]:,} {name}" for name in ("ok", "failed")),
             *(write_count(tally[name], name) for name in ("warning", "unparsed line")),
-            *(f"{tally[name]:,} {name}" for name in (SKIPPED, OTHER_SITES) if tally[name]),
-            *(write_count(count, "revisit") for count in (tally[REVISITS],) if count),
+            *(f"{tally[name]:,} {name}" for name in (SKIPPED, OTHER_SITES, REVISITS) if tally[name]),
         )
     )
     place = hint = ""

@@ -1,9 +1,9 @@
 """How far a run of `scrape` is: a bar on a terminal, elsewhere a line now and then."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -17,7 +17,7 @@ EVERY = 30.0
 
 Report = Callable[[RunProgress], None]
 
-_UNITS = (("day", 86_400), ("h", 3600), ("min", 60))
+_UNITS = (("days", 86_400), ("h", 3600), ("min", 60))
 _MANY = 1.5  # of a unit: less is said in the smaller one
 
 
@@ -26,12 +26,12 @@ def report_run(*, quiet: bool = False, bar: bool = True) -> Iterator[Report]:
     """Yield the function that shows how far a run is.
 
     Args:
-        quiet: Show nothing.
+        quiet: Print nothing.
         bar: Show a bar where stderr is a terminal; not where records go to that terminal too.
     """
     console = Console(stderr=True)
     if quiet:
-        yield lambda _: None
+        yield write_lines(partial(echo_note, quiet=True))  # into the log
     elif not console.is_terminal:
         yield write_lines(echo_note)
     else:
@@ -42,8 +42,10 @@ def report_run(*, quiet: bool = False, bar: bool = True) -> Iterator[Report]:
 
             def update(progress: RunProgress) -> None:
                 begin(progress)
-                total, text = progress.expected_requests or 1, describe_progress(progress)
-                shown.update(task, completed=progress.requests, total=total, description=text)
+                done, total = progress.requests, progress.expected_requests
+                if not total:  # all pages are kept
+                    done, total = progress.ids_done, progress.ids
+                shown.update(task, completed=done, total=total, description=describe_progress(progress))
 
             yield update
 
@@ -79,9 +81,11 @@ def write_estimate(write: Callable[[str], None]) -> Report:
 
 def describe_progress(progress: RunProgress) -> str:
     """Write how far a run is: `120 of about 300 requests, 55 of 150 ids, about 3 min left`."""
-    requests = f"{progress.requests:,} of about {write_count(progress.expected_requests, 'request')}"
     failed = f" ({progress.ids_failed:,} failed)" if progress.ids_failed else ""
     ids = f"{progress.ids_done:,} of {write_count(progress.ids, 'id')}{failed}"
+    if not progress.expected_requests:
+        return ids
+    requests = f"{progress.requests:,} of about {write_count(progress.expected_requests, 'request')}"
     return f"{requests}, {ids}, about {write_duration(progress.seconds_left)} left"
 
 
@@ -89,6 +93,5 @@ def write_duration(seconds: float) -> str:
     """Write about how long something takes: `80 s`, `3 min`, `26 h`, `2 days`."""
     for unit, size in _UNITS:
         if seconds >= _MANY * size:
-            count = round(seconds / size)
-            return write_count(count, unit) if unit == "day" else f"{count} {unit}"
-    return f"{max(round(seconds), math.ceil(min(seconds, 1)))} s"
+            return f"{round(seconds / size)} {unit}"
+    return f"{max(round(seconds), 1 if seconds else 0)} s"

@@ -102,6 +102,8 @@ def scrape_ids(  # noqa: PLR0913  a command has as many options as it needs
     if not ids:
         usage_error("expected NCT ids, or -i with a file that has some; found none")
     if dry_run:
+        if log:
+            usage_error("--dry-run sends nothing, so there is nothing to log: leave out --log")
         _print_plan(ids, store, settings)
         return
     read = [Path(name) for name in inputs or [] if name != "-"]
@@ -165,7 +167,7 @@ def _count(tally: Counter[str], result: IdResult) -> None:
     tally[result.outcome] += 1
     tally["request"] += result.attempts
     tally["records"] += result.trial is not None
-    tally["failed"] += result.trial is None or result.outcome is Outcome.STALE
+    tally["failed"] += result.failed
     if result.trial:
         tally["warning"] += len(result.trial.warnings)
         tally["unparsed line"] += len(result.trial.unparsed)

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
@@ -53,7 +52,7 @@ def show(
     Of each file, the first record. Where NCT ids are given too, all records of these ids in the files. NCT ids alone
     are looked up in the store of fetched pages.
 
-    Long texts and lists are cut, which is said; --full shows them whole.
+    Long texts and lists are cut, with a line that says so; --full shows them whole.
     """
     ids = [source.upper() for source in sources if _is_id(source)]
     files = [source for source in sources if not _is_id(source)]
@@ -61,7 +60,7 @@ def show(
         records = _read_store(ids, store)
     else:
         records = _select(_list_files(files, ids), ids) if ids else _take_first(_list_files(files, ids))
-    missing, failed, shown = set(ids), False, False
+    missing, failed, shown = set(ids) if files else set(), False, False
     with report_errors():
         for record in records:
             if record.trial is None:
@@ -73,7 +72,7 @@ def show(
             print_record(record.trial, place=record.place, fetched_at=record.fetched_at, full=full)
             missing.discard(record.trial.nct_id or "")
             shown = True
-    if files and missing:
+    if missing:
         echo_error(f"found no record of {', '.join(sorted(missing))} in {', '.join(files)}")
     if failed or missing:
         raise typer.Exit(1)
@@ -123,11 +122,12 @@ def _has_records(file: str) -> bool:
 def _take_first(files: Iterable[tuple[str, str]]) -> Iterator[_Shown]:
     """Take the first record of each file, or the member that is named, and say where there are more."""
     for file, wanted in files:
-        found = list(islice((one for one in _read(file) if wanted in (file, one.place)), 2))
-        if not found:
+        found = (one for one in _read(file) if wanted in (file, one.place))
+        first = next(found, None)
+        if first is None:
             usage_error(f"there is no page {wanted}")
-        yield found[0]
-        if found[1:] and wanted == file:
+        yield first
+        if wanted == file and next(found, None):
             echo_error(f"{file} has more records: name NCT ids behind it, or FILE!MEMBER of an archive")
 
 
@@ -145,7 +145,7 @@ def _read_store(ids: Iterable[str], path: Path) -> Iterator[_Shown]:
     """Read the page of each id that was fetched last."""
     if not path.is_file():
         usage_error(
-            f"there is no store {path} to look {', '.join(ids)} up in: name files, or --store, or fetch them first"
+            f"there is no store {path} with pages of {', '.join(ids)}: name files or --store, or fetch the ids first"
         )
     with Store.open(path, lock=False) as store:
         for nct_id in ids:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from trialscrape.cli.bar import open_bar
 from trialscrape.cli.console import echo_error, echo_note, report_errors, usage_error
 from trialscrape.cli.options import (
     DEFAULT_STORE,
@@ -51,6 +50,9 @@ def index_sync(  # noqa: PLR0913  a command has as many options as it needs
     """Read the sitemaps that robots.txt names into the store. The same command resumes a sync that was stopped."""
     settings = make_settings(site=site, rate=rate, contact=contact)
     require_yes(settings, (settings.site,), yes=yes)
+    # Not at the top: the other commands of this module show no bar.
+    from trialscrape.cli.bar import open_bar  # noqa: PLC0415
+
     with (
         open_log(log, store, quiet=quiet, verbose=verbose),
         report_errors("the same command resumes it"),

@@ -49,14 +49,10 @@ class Troubles:
 
     def add_id(self, result: IdResult) -> None:
         """Take the message of an id, if it has one."""
-        if not result.message:
-            return
-        if result.cause:
-            self.add(result.id, result.cause)
-            return
-        # One alone is told with its id and all that its message says.
-        cause = f"{result.outcome}: {_leave_out(result.message, result)}"
-        self.add(result.id, cause, f"{result.id}: {result.outcome}: {result.message}")
+        if result.message:
+            cause = result.cause or _leave_out(result.message, result)
+            line = f"{result.id}: {result.outcome}: {result.message}"
+            self.add(result.id, f"{result.outcome}: {cause}", line)
 
     def add_page(self, place: str, outcome: str, message: str) -> None:
         """Take the message of a page, which may be in other words for each: those behind `found` are left out."""

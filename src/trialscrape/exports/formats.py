@@ -21,7 +21,7 @@ class Format(NamedTuple):
 
     Attributes:
         ending: What the name of such a file ends in.
-        file_writer: The function that opens a writer on a file, or on stdout for None, as `module.function`. The writer
+        file_writer: The function that opens a writer on a file, or on stdout for None, as `module:function`. The writer
             takes a record as its line of JSON; the file gets its name when the writer is closed. A text that the writer
             returns is what the user should know.
         library: The optional library that it needs, and the extra that installs it.
@@ -49,18 +49,18 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "jsonl": Format(".jsonl", "jsonl.open_jsonl"),
-    "json": Format(".json", "json.open_json"),
-    "jsonl.gz": Format(".jsonl.gz", "jsonl.open_jsonl_gz"),
-    "csv": Format(".csv", "csv.open_csv", table_writer="csv.open_csv_tables"),
+    "jsonl": Format(".jsonl", "jsonl:open_jsonl"),
+    "json": Format(".json", "json:open_json"),
+    "jsonl.gz": Format(".jsonl.gz", "jsonl:open_jsonl_gz"),
+    "csv": Format(".csv", "csv:open_csv", table_writer="csv:open_csv_tables"),
     "parquet": Format(
-        ".parquet", "parquet.open_parquet", ("pyarrow", "parquet"), table_writer="parquet.open_parquet_tables"
+        ".parquet", "parquet:open_parquet", ("pyarrow", "parquet"), table_writer="parquet:open_parquet_tables"
     ),
-    "sqlite": Format(".db", "sqlite.open_sqlite", stdout=False),
-    "xlsx": Format(".xlsx", "xlsx.open_xlsx", ("xlsxwriter", "xlsx"), stdout=False),
-    "lines": Format(".lines.jsonl", "lines.open_lines", traced=True),
-    "registry": Format(".registry.json", "registry.open_registry"),
-    "fhir": Format(".ndjson", "fhir.open_fhir"),
+    "sqlite": Format(".db", "sqlite:open_sqlite", stdout=False),
+    "xlsx": Format(".xlsx", "xlsx:open_xlsx", ("xlsxwriter", "xlsx"), stdout=False),
+    "lines": Format(".lines.jsonl", "lines:open_lines", traced=True),
+    "registry": Format(".registry.json", "registry:open_registry"),
+    "fhir": Format(".ndjson", "fhir:open_fhir"),
 }
 """Every format by its name; the first is the default of stdout."""
 

@@ -42,10 +42,12 @@ _INDEXES = (
 _QUERIES = {
     "children_and_drug": (
         "Children under 12 with a drug, and the inclusion criteria",
-        "A word of the drug's name, or nothing for all drugs. Trials whose page has no ages are left out.",
+        "A word of the drug's name, or nothing for all. No ages mean no limits, unless the page is cut or stripped.",
         """SELECT trials.trial_id, trials.title, trials.ages_label, criteria.path, criteria.text
 FROM trials JOIN criteria ON criteria.trial_id = trials.trial_id AND criteria.side = 'inclusion'
-WHERE trials.ages_label IS NOT NULL AND coalesce(trials.ages_minimum_years, 0) < 12
+WHERE coalesce(ages_minimum_years, 0) < 12
+  AND (ages_label IS NULL OR ages_minimum_years IS NOT NULL OR ages_maximum_years IS NOT NULL)
+  AND coalesce(warnings, '') NOT LIKE '%cut_page%' AND coalesce(warnings, '') NOT LIKE '%stripped_page%'
   AND EXISTS (SELECT 1 FROM interventions
     WHERE interventions.trial_id = trials.trial_id AND type = 'DRUG' AND name LIKE '%' || :drug || '%')
 ORDER BY trials.trial_id, criteria.number""",

@@ -12,6 +12,7 @@ from protego import Protego
 from trialscrape.fetching.responses import Request, Response, Result
 from trialscrape.fetching.throttle import StopSignal
 from trialscrape.settings import Settings
+from trialscrape.wording import write_count
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class RobotsCache:
 def _log_robots(address: str, robots: Robots) -> None:
     if robots.result == Result.OK:
         delay = f"a delay of {robots.delay:g} s" if robots.delay else "no delay"
-        _log.info("%s is obeyed: %s, %d sitemaps", address, delay, len(robots.sitemaps))
+        _log.info("%s is obeyed: %s, %s", address, delay, write_count(len(robots.sitemaps), "sitemap"))
     else:
         _log.warning("nothing is requested from the host of %s: %s", address, robots.message)
 

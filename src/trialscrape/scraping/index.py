@@ -14,6 +14,7 @@ from trialscrape.fetching.responses import Response, Validators
 from trialscrape.scraping.sitemap import Entry, SitemapFault, parse_sitemap
 from trialscrape.slugs import extract_slug
 from trialscrape.store.slug_index import SlugIndex, Sync
+from trialscrape.wording import write_count
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def sync_index(  # noqa: PLR0913  # two are what to do, the rest has defaults or
     started = now()
     begun = slugs.begin_sync(url, started, not_before=started - RESUME_WITHIN)
     if begun.done:
-        _log.info("the sync of %s resumes: %d files are done", url, len(begun.done))
+        _log.info("the sync of %s resumes behind %s", url, write_count(len(begun.done), "file"))
     sync = SitemapSync(slugs, get, now, study_path, begun)
     waiting = deque([(url, 0)])
     seen = {url}

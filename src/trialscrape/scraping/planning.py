@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 
 def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Plan]:
     """Describe the requests that a run would send: one plan for each id, after one for all of them."""
-    yield Plan(f"robots.txt first, at most {settings.rate:g} requests a second, as {settings.user_agent}", valid=False)
+    yield Plan(f"robots.txt first, requests at most {settings.rate:g} a second, as {settings.user_agent}", valid=False)
     now = datetime.now(UTC)
     for nct_id in ids:
         matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None

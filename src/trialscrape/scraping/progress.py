@@ -90,7 +90,7 @@ class ProgressMeter:
         """Count the result of the next id, in the order of the ids."""
         needed = self._needed[self._ended]
         self._ended += 1
-        self._failed += result.trial is None or result.outcome is Outcome.STALE
+        self._failed += result.failed
         if needed is not None:
             self._taken += result.attempts
             self._planned += needed

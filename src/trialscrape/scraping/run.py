@@ -239,7 +239,7 @@ def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
     try:
         result = find_record(run, search)
     except NoRecord as end:
-        result = replace(search.end(end.outcome, end.message), cause=end.cause or None)
+        result = replace(search.end(end.outcome, end.message), cause=end.cause)
     if result.message:
         _log.warning("%s: %s: %s", nct_id, result.outcome, result.message)
     record = result.trial.model_dump_json() if result.trial else None
@@ -341,7 +341,7 @@ def date_result(run: Run, search: Search, found: FoundPage, result: IdResult) ->
             old = read_kept(run, Search(search.nct_id, parsed=search.parsed), before, found.outcome).trial
             changed = list(dict.fromkeys(change.field for change in compare_trials(old, found.trial) if change.field))
     cause = found.failure.cause if found.failure else ""
-    return replace(result, fetched_at=fetched_at, changed=changed, cause=cause or None)
+    return replace(result, fetched_at=fetched_at, changed=changed, cause=cause)
 
 
 def get_page(run: Run, search: Search, url: str) -> FoundPage | None:

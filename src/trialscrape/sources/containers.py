@@ -52,7 +52,7 @@ class Container(NamedTuple):
         first: Its first bytes.
         name: Its name in a message.
         advice: What to do with one that cannot be read here.
-        page: The function that reads the one page in its bytes, as `module.function`.
+        page: The function that reads the one page in its bytes, as `module:function`.
         members: The function that reads what a source holds, one after the other, likewise; page errors that it raises
             are those of the whole.
         codec: What it is compressed with.
@@ -99,22 +99,22 @@ CONTAINERS = (
     _row(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 file", codec=BZIP2),
     _row(rb"\xfd7zXZ\x00", "an xz file", codec=XZ),
     _row(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", "a Zstandard file", codec=ZSTD),
-    _row(rb"SQLite format 3\x00.{52}TrlS", "a store", _NAME_IT, members="stores.read_store"),
-    _row(rb"bplist00", "a webarchive", page="webarchive.read_webarchive"),
-    _row(_MAIL, "an MHTML file", page="mhtml.read_mhtml"),
+    _row(rb"SQLite format 3\x00.{52}TrlS", "a store", _NAME_IT, members="stores:read_store"),
+    _row(rb"bplist00", "a webarchive", page="webarchive:read_webarchive"),
+    _row(_MAIL, "an MHTML file", page="mhtml:read_mhtml"),
     _row(rb"\s*--\S+[ \t]*\r?\nContent-", "the inside of a mail or MHTML file", SAVE_AGAIN),
     _row(
         OWN_OUTPUT, "records or outcomes of trialscrape", "they are records already; give the pages they were read from"
     ),
     _row(_HAR, "a HAR file of a browser", SAVE_AGAIN),
-    _row(_JSON, "JSON", SAVE_AGAIN, members="dumps.read_json_lines"),
-    _row(rb"WARC/[0-9]\.", "a WARC archive", _NAME_IT, members="warc.read_archive"),
+    _row(_JSON, "JSON", SAVE_AGAIN, members="dumps:read_json_lines"),
+    _row(rb"WARC/[0-9]\.", "a WARC archive", _NAME_IT, members="warc:read_archive"),
     _row(_ZIP + rb".{26}\[Content_Types\]", "an Office document", "save its text as a text file"),
-    _row(rb"PK(?:\x03\x04|\x05\x06\x00\x00)", "a ZIP archive", _NAME_IT, members="zips.read_zip"),
-    _row(rb".{257}ustar", "a tar archive", _NAME_IT, members="tars.read_tar"),
+    _row(rb"PK(?:\x03\x04|\x05\x06\x00\x00)", "a ZIP archive", _NAME_IT, members="zips:read_zip"),
+    _row(rb".{257}ustar", "a tar archive", _NAME_IT, members="tars:read_tar"),
     _row(rb"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     _row(rb"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    _row(rb"PAR1[\x00-\x1f]", "a Parquet table", _NAME_IT, members="dumps.read_parquet"),
+    _row(rb"PAR1[\x00-\x1f]", "a Parquet table", _NAME_IT, members="dumps:read_parquet"),
     _row(rb"SQLite format 3\x00", "an SQLite database that is no store", "write each page in it to a file"),
     _row(rb"%PDF-", "a PDF document", SAVE_AGAIN),
     _row(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", "save its text as a text file"),
