@@ -79,7 +79,7 @@ def test_without_a_record_former_records_and_outcomes_stay(run: Runner) -> None:
             done = run("scrape", UNKNOWN, option, output)
             assert done.returncode == 1
             assert done.stderr.splitlines() == [
-                estimate(3).strip(),
+                estimate(2).strip(),
                 f"{UNKNOWN}: not_found: the registry has no study {UNKNOWN}; check the id",
                 summary("1 id: 1 not_found", 1).strip(),
                 f"no id gave a record, so {output} stays as it was",
