@@ -4,8 +4,10 @@ import gzip
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -160,9 +162,11 @@ def read_ids(path: Path) -> list[str]:
 
 def count_records(name: str, path: Path) -> int:
     """Count the records in a file of a format: of `lines`, the trials whose criteria are in it."""
-    if name in {"csv", "parquet", "sqlite"}:
-        reads = {"csv": "read_csv(?)", "parquet": "read_parquet(?)", "sqlite": "sqlite_scan(?, 'trials')"}
-        ((count,),) = query(f"SELECT count(*) FROM {reads[name]}", path)  # noqa: S608  the names are ours
+    if name == "sqlite":
+        with closing(sqlite3.connect(path)) as database:
+            return int(database.execute("SELECT count(*) FROM trials").fetchone()[0])
+    if name in {"csv", "parquet"}:
+        ((count,),) = query(f"SELECT count(*) FROM read_{name}(?)", path)  # noqa: S608  the names are ours
         return int(count)
     if name == "xlsx":
         return int(openpyxl.load_workbook(path).active.max_row) - 1
