@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -13,6 +14,7 @@ from trialscrape.results import Batch, Outcome, PageResult
 
 T = TypeVar("T")
 
+_PATIENCE = 10.0  # seconds
 _AHEAD = 4  # batches a job: the next one waits while the results of the last ones are written
 
 
@@ -67,14 +69,16 @@ _KILLED = "the process that read this page was killed; it may need more memory t
 @contextmanager
 def _open_pool(jobs: int) -> Iterator[Executor]:
     """Open a pool of processes; leaving it early ends them at once."""
-    before = set(multiprocessing.active_children())
+    before, threads_before = set(multiprocessing.active_children()), set(threading.enumerate())
     # Not a fork of this process, which may have threads; a server forks faster than a new Python starts.
     context = multiprocessing.get_context(_START_METHOD)
     context.set_forkserver_preload(["trialscrape.engines"])
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
-    with _hold_interrupts():
-        pool.submit(int)  # starts all processes
+    threads: set[threading.Thread] = set()
     try:
+        with _hold_interrupts():
+            pool.submit(int)  # starts all processes, and a thread that speaks with them
+            threads = {thread for thread in threading.enumerate() if not thread.daemon} - threads_before
         yield pool
         pool.shutdown()
     finally:
@@ -84,6 +88,9 @@ def _open_pool(jobs: int) -> Iterator[Executor]:
             process.kill()
         for process in begun:
             process.join()
+        # Python would wake that thread when it ends itself, and may find it just ending.
+        for thread in threads:
+            thread.join(_PATIENCE)
 
 
 _START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"

@@ -148,7 +148,7 @@ def test_two_pages_are_told(first: str, second: str) -> None:
         ("", "found no text: the file is empty or has blanks only"),
         ("\n \n", "found no text: the file is empty or has blanks only"),
         ("hello\nworld", "found none of them in 2 lines that begin with 'hello'"),
-        ("x" * 61, f"found none of them in 1 lines that begin with '{'x' * 60}'"),
+        ("x" * 61, f"found none of them in 1 line that begins with '{'x' * 60}'"),
         ("Clinic\n\nAbout\n\nText.", "found 'About' in 5 lines that begin with 'Clinic'"),
     ],
 )
