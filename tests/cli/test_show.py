@@ -71,7 +71,11 @@ def test_a_file_with_more_records_says_so() -> None:
 
 FAULTS: dict[str, tuple[list[str], int, str]] = {
     "an id that no file has": (["trials.jsonl", "NCT99000999"], 1, "found no record of NCT99000999 in trials.jsonl"),
-    "an id without a store": ([FIRST], 2, "there is no store trialscrape.db to look NCT99000100 up in"),
+    "an id without a store": (
+        [FIRST],
+        2,
+        "there is no store trialscrape.db with pages of NCT99000100: name files or --store, or fetch the ids first",
+    ),
     "a folder": (["pages"], 2, "pages is a folder; name one page, or NCT ids of pages in it"),
     "no page": (["pages/c.txt"], 1, "pages/c.txt: not_a_study_page: expected a study page"),
     "outcomes": (["trials.outcomes.jsonl"], 1, "give the file of the records beside it"),
