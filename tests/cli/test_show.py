@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[list[str], int, str]] = {
     "an id without a store": (
         [FIRST],
         2,
-        "there is no store trialscrape.db with pages of NCT99000100: name files or --store, or fetch the ids first",
+        "there is no store trialscrape.db with pages of NCT99000100: name files or --store",
     ),
     "a folder": (["pages"], 2, "pages is a folder; name one page, or NCT ids of pages in it"),
     "no page": (["pages/c.txt"], 1, "pages/c.txt: not_a_study_page: expected a study page"),
