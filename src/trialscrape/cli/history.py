@@ -86,7 +86,7 @@ def show_page(  # noqa: PLR0913  a command has as many options as it needs
         if as_page:
             sys.stdout.buffer.write(kept.page.body)
             return
-        result = read_kept(opened, kept, spans=not as_json)
+        result = read_version(opened, kept, spans=not as_json)
     if not result.trial:
         echo_error(f"{result.file}: {result.outcome}: {result.message}")
         raise typer.Exit(1)
@@ -149,7 +149,7 @@ def _require_version(store: Store, study: str, number: int | None) -> PageVersio
 def _list_versions(store: Store, url: str) -> Iterator[dict[str, Any]]:
     before = None
     for kept in store.pages.versions(url):
-        result = read_kept(store, kept)
+        result = read_version(store, kept)
         changed = None
         if result.trial:
             changed = _list_changed(before, result.trial) if before else None
@@ -171,7 +171,7 @@ def _list_changed(old: Trial, new: Trial) -> list[str]:
     return list(dict.fromkeys(change.field for change in compare_trials(old, new) if change.field))
 
 
-def read_kept(store: Store, kept: PageVersion, *, spans: bool = False) -> PageResult:
+def read_version(store: Store, kept: PageVersion, *, spans: bool = False) -> PageResult:
     """Read the record of a kept page, with the id that it was matched to."""
     match = store.pages.find_match(kept.version_id)
     return read_page(replace(kept.page, file=kept.url, match=match), spans=spans)

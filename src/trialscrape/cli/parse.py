@@ -2,7 +2,9 @@
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import chain
 from typing import Annotated
 
@@ -105,31 +107,38 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
     if ray_address:
         usage_error("--ray-address needs --engine ray")
     target = require_target(output, format_, tables, fields, no_contacts=no_contacts)
-    spans = spans or target.traced
     files = find_files(paths, written=(target.path, target.outcomes))
+    left = f"what was written is in {target.path}.part, the same command starts over" if output and target.path else ""
+    read = partial(map_pages, format_pages, selection=selection, jobs=jobs, strict=strict, spans=spans or target.traced)
+    with report_errors(left):
+        tally = _write_records(target, files, read, quiet=quiet)
+    tally.update(selection.left_out)
+    tally[SKIPPED] += files.skipped
+    _summarize(tally, target, selection.host, quiet=quiet)
+    if tally["failed"] or not tally["pages"]:
+        raise typer.Exit(1)
+
+
+def _write_records(
+    target: Target, files: Iterable[str], read: Callable[[Iterable[str]], Iterable[list[PageLines]]], *, quiet: bool
+) -> Counter[str]:
+    """Write what is read of the files, report what failed, and count."""
     tally: Counter[str] = Counter()
     troubles = Troubles("page")
-    left = f"what was written is in {target.path}.part, the same command starts over" if output and target.path else ""
-    with report_errors(left), suppress(Withdrawn), ExitStack() as stack:
+    with suppress(Withdrawn), ExitStack() as stack:
         stack.callback(_report_troubles, troubles, target, tally)  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         shares_terminal = target.path is None and sys.stdout.isatty()
         tracked = stack.enter_context(track(files, "pages", quiet=quiet or shares_terminal))
-        for page in chain.from_iterable(
-            map_pages(format_pages, tracked, selection, jobs=jobs, strict=strict, spans=spans)
-        ):
+        for page in chain.from_iterable(read(tracked)):
             _count_page(tally, troubles, page)
             if page.record:
                 write(page.record)
             if rows:
                 rows.write(page.row + b"\n")
         target.require_records(tally["ok"])
-    tally.update(selection.left_out)
-    tally[SKIPPED] += files.skipped
-    _summarize(tally, target, selection.host, quiet=quiet)
-    if tally["failed"] or not tally["pages"]:
-        raise typer.Exit(1)
+    return tally
 
 
 def _count_page(tally: Counter[str], troubles: Troubles, page: PageLines) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from trialscrape.cli.console import echo_error, report_errors, usage_error
 from trialscrape.cli.display import print_record
-from trialscrape.cli.history import read_kept
+from trialscrape.cli.history import read_version
 from trialscrape.cli.options import DEFAULT_STORE, Full, StoreFile, find_files
 from trialscrape.engines import read_page
 from trialscrape.page import Page
@@ -155,6 +155,6 @@ def _read_store(ids: Iterable[str], path: Path) -> Iterator[_Shown]:
                 message = f"{path} has no page of it: to fetch it, run: trialscrape scrape {nct_id} --store {path}"
                 yield _Shown(None, nct_id, None, message)
                 continue
-            result = read_kept(store, kept, spans=True)
+            result = read_version(store, kept, spans=True)
             message = f"{result.outcome}: {result.message}"
             yield _Shown(result.trial, result.file, kept.page.fetched_at, message)

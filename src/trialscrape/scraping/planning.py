@@ -36,7 +36,7 @@ def plan(ids: list[str], store: Store | None, settings: Settings) -> Iterator[Pl
     now = datetime.now(UTC)
     for nct_id in ids:
         matched = store.pages.find_matched(nct_id, under=settings.study_url("")) if store else None
-        url = matched[0].url if matched else find_address(nct_id, settings)
+        url = matched[0].url if matched else find_given_address(nct_id, settings)
         kept = store.pages.latest(url) if store and url else None
         if kept and is_young(kept, settings, now):
             yield Plan(f"{nct_id}: no request: {url} is kept and young enough", valid=True)
@@ -78,7 +78,7 @@ def estimate_requests(
     return needed
 
 
-def find_address(nct_id: str, settings: Settings) -> str | None:
+def find_given_address(nct_id: str, settings: Settings) -> str | None:
     """Return the address that was given instead of an id, if it was one."""
     if nct_id.startswith(settings.study_url("")):
         return nct_id

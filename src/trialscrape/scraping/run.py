@@ -38,7 +38,7 @@ from trialscrape.results import IdResult, Outcome
 from trialscrape.scraping.candidates import MOST_CANDIDATES, list_candidates, list_duplicates
 from trialscrape.scraping.ids import normalize_ids
 from trialscrape.scraping.matching import explain_mismatch, has_same_title, match_page, quote_title
-from trialscrape.scraping.planning import NCT_ID, estimate_requests, find_address, is_young
+from trialscrape.scraping.planning import NCT_ID, estimate_requests, find_given_address, is_young
 from trialscrape.scraping.progress import ProgressMeter, RunProgress
 from trialscrape.settings import Settings
 from trialscrape.store.database import format_time
@@ -256,7 +256,7 @@ def scrape_one(run: Run, nct_id: str, position: int) -> IdResult:
 
 def find_record(run: Run, search: Search) -> IdResult:
     """Search in the store, then at the addresses that the registry's titles give."""
-    if url := find_address(search.nct_id, run.settings):
+    if url := find_given_address(search.nct_id, run.settings):
         return read_address(run, search, url)
     if not NCT_ID.fullmatch(search.nct_id):
         expected = "expected NCT and 8 digits, or the address or slug of a study page"
