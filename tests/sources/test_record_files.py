@@ -100,11 +100,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "wrong value": (
         ONE + b"\n" + changed(enrollment={"count": -1, "type": "ACTUAL"}),
-        f":2: expected a record, found -1 at enrollment.count, which cannot stand there: {ADVICE}",
+        f":2: expected a record, found -1 at enrollment.count, which is less than 0: {ADVICE}",
     ),
     "number beyond any database": (
         changed(location_count=2**63),
-        f":1: expected a record, found {2**63} at location_count, which cannot stand there: {ADVICE}",
+        f":1: expected a record, found {2**63} at location_count, which is not less than {2**63:,}: {ADVICE}",
     ),
     "half of a character": (
         ONE + b"\n" + changed(title="a\ud83e b"),
@@ -116,7 +116,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "wrong id": (
         changed(nct_id="NCT1"),
-        f":1: expected a record, found 'NCT1' at nct_id, which cannot stand there: {ADVICE}",
+        rf":1: expected a record, found 'NCT1' at nct_id, which does not match ^NCT[0-9]{{8}}$: {ADVICE}",
+    ),
+    "wrong word": (
+        changed(source=record_of()["source"] | {"form": "half"}),
+        f":1: expected a record, found 'half' at source.form, where 'full' or 'stripped' may stand: {ADVICE}",
     ),
     "missing part": (
         changed(enrollment={"count": 1}),

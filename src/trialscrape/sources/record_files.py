@@ -42,6 +42,12 @@ _OLD = (
 _ADVICE = "give what `parse` or `scrape` wrote as .jsonl or .json"
 # By the kind of pydantic's error.
 _FAULTS = {"missing": "found no {where}", "extra_forbidden": "found {where}, which is no field"}
+_LIMITS = {
+    "greater_than_equal": ", which is less than {ge}",
+    "less_than": ", which is not less than {lt:,}",
+    "literal_error": ", where {expected} may stand",
+    "string_pattern_mismatch": ", which does not match {pattern}",
+}
 _A_YEAR = {AGE_UNIT[unit]: number for unit, number in AGE_UNITS_A_YEAR.items()}
 
 
@@ -202,10 +208,11 @@ def _build(found: _Found, name: str) -> Trial:
     try:
         return model.model_validate(record)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        fault = _FAULTS.get(first["type"], "found {input!r:.{longest}} at {where}, which cannot stand there")
-        message = fault.format(where=where, input=first["input"], longest=_LONGEST_QUOTE)
+        limit = _LIMITS.get(first["type"], ", which cannot stand there").format(**first.get("ctx", {}))
+        fault = _FAULTS.get(first["type"], "found {input!r:.{longest}} at {where}{limit}")
+        message = fault.format(where=where, input=first["input"], longest=_LONGEST_QUOTE, limit=limit)
         raise RecordFileError(f"{place}: expected a record, {message}: {_ADVICE}") from error
 
 
