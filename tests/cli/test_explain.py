@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trialscrape.cli.explain import read_rows
+from trialscrape.cli.commands.explain import read_rows
 from trialscrape.records import SEVERITIES
 from trialscrape.results import Outcome
 

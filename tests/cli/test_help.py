@@ -66,7 +66,7 @@ def test_a_command_has_examples_exit_codes_variables_and_a_link(name: str) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_begins_with_what_the_function_says(name: str) -> None:
-    said = inspect.getdoc(resolve_name(f"trialscrape.cli.{COMMANDS[name].function}"))
+    said = inspect.getdoc(resolve_name(f"trialscrape.cli.commands.{COMMANDS[name].function}"))
     assert said
     assert " ".join(said.split()) in " ".join(read_help(name).split())
 

@@ -379,7 +379,7 @@ def test_a_store_that_cannot_be_opened_is_reported(run: Runner) -> None:
 
 AS_NOBODY = """
 import os, sys
-import trialscrape.cli.scrape
+import trialscrape.cli.commands.scrape
 from trialscrape.__main__ import main
 if os.geteuid() == 0:  # root may write everywhere
     os.setuid(65534)
@@ -564,7 +564,7 @@ KILLS = 50
 # Starts the command in a process of its own for each line, having imported it once: that is what takes its time.
 STARTER = """
 import os, sys
-import trialscrape.cli.scrape
+import trialscrape.cli.commands.scrape
 from trialscrape.__main__ import main
 for line in sys.stdin:
     folder, name, *sys.argv[1:] = line.split()

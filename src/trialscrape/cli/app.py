@@ -80,7 +80,7 @@ def make_app(name: str | None = None) -> typer.Typer:
 
 
 def _load(key: str) -> Any:  # noqa: ANN401  each command has its own parameters
-    return resolve_name(f"{__package__}.{COMMANDS[key].function}")
+    return resolve_name(f"{__package__}.commands.{COMMANDS[key].function}")
 
 
 def _show_version(requested: bool) -> None:  # noqa: FBT001  typer calls it with the flag

@@ -91,7 +91,7 @@ def parse_pages(  # noqa: PLR0913  a command has as many options as it needs
         if tables or fields or no_contacts:
             usage_error("--tables, --fields and --no-contacts do not work with --engine ray: convert its records")
         # Not at the top: who does not use it need not wait for its import.
-        from trialscrape.cli.cluster import parse_on_ray  # noqa: PLC0415
+        from trialscrape.cli.commands.cluster import parse_on_ray  # noqa: PLC0415
 
         parse_on_ray(
             find_files(paths),

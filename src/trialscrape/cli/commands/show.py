@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 
+from trialscrape.cli.commands.history import read_version
 from trialscrape.cli.console import echo_error, report_errors, usage_error
 from trialscrape.cli.display import print_record
-from trialscrape.cli.history import read_version
 from trialscrape.cli.options import DEFAULT_STORE, Full, StoreFile, find_files
 from trialscrape.engines import read_page
 from trialscrape.page import Page
