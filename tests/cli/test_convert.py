@@ -183,7 +183,7 @@ AS_NOBODY = """
 import os, sys
 import openpyxl, pyarrow.parquet, sqlite3, xlsxwriter  # while root may read them
 from trialscrape.__main__ import main
-from trialscrape.cli import convert
+from trialscrape.cli.commands import convert
 if os.geteuid() == 0:  # root may write everywhere
     os.setuid(65534)
 main()

@@ -205,7 +205,7 @@ def test_doubts_of_records_in_a_file_come_with_a_hint(tmp_path: Path) -> None:
 AS_NOBODY = """
 import os
 from trialscrape.__main__ import main
-from trialscrape.cli import parse
+from trialscrape.cli.commands import parse
 if os.geteuid() == 0:  # root may read everything
     os.setuid(65534)
 main()
