@@ -58,12 +58,13 @@ def test_a_section_is_a_field_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("arguments", [["--format", "markdown", "-o", "studies"], ["-o", "studies.md"]])
 def test_a_format_is_a_file_and_a_row(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, row = example("format")
+    app = make_app("parse")  # imported before, as its help names all formats
     rows = run(f"rows = {{{row}}}", **vars(formats))["rows"]
     monkeypatch.setitem(sys.modules, "trialscrape.exports.markdown", SimpleNamespace(**run(code)))
     monkeypatch.setattr(formats, "FORMATS", formats.FORMATS | rows)
     monkeypatch.chdir(tmp_path)
     Path("page.txt").write_text(PAGE, encoding="utf-8")
-    done = CliRunner().invoke(make_app(), ["parse", "page.txt", *arguments])
+    done = CliRunner().invoke(app, ["parse", "page.txt", *arguments])
     assert done.exit_code == 0, done.output
     trial = trialscrape.parse(PAGE)
     assert Path(arguments[-1]).read_text(encoding="utf-8") == f"- {trial.nct_id}: {trial.title}\n"

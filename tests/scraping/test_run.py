@@ -854,7 +854,9 @@ def test_a_resumed_run_requests_no_list_twice(store: Path) -> None:
                 kept = {nct_id for nct_id in ids(site) if opened.runs.find_answer(key, nct_id)}
             # An id's answer is kept until it is finished, and no longer.
             assert kept == set(ids(site)[:20]) - set(done)
-        assert undated(scrape(ids(site), store=store, settings=settings)) == undated(undisturbed)
+        # A list may be requested in a run that is stopped, and counts for none of its ids then.
+        resumed = [replace(result, attempts=0) for result in scrape(ids(site), store=store, settings=settings)]
+        assert undated(resumed) == undated(replace(result, attempts=0) for result in undisturbed)
     assert paths(replica).count(LIST) == 2
     assert len(paths(replica)) < 32 + 5 * 10  # what was under way when it stopped
 
