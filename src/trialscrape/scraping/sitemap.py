@@ -126,7 +126,7 @@ def _elements(pieces: Iterable[bytes]) -> Iterator[_Element]:
     for piece in pieces:
         try:
             parser.feed(piece)
-        finally:  # what ended before a fault in this piece is read all the same
+        finally:  # elements before a fault in this piece are read too
             yield from _ended(parser)
     parser.close()
     yield from _ended(parser)
