@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from trialscrape.cli.console import echo_error, keep_log, usage_error
+from trialscrape.cli.trouble import Troubles
 from trialscrape.errors import MissingExtraError, TrialscrapeError, UnknownField, UnknownFormat, Withdrawn
 from trialscrape.exports import formats
 from trialscrape.exports.fields import choose_fields, make_filter
@@ -131,6 +132,11 @@ class Target(NamedTuple):
         """
         if self.keeps_former(records):
             raise Withdrawn
+
+    def report_troubles(self, troubles: Troubles, records: int) -> None:
+        """Print what went wrong, and where all messages are."""
+        for line in troubles.write_lines(self.locate_messages(records)):
+            echo_error(line)
 
     def locate_messages(self, records: int) -> str:
         """Say where all messages are, also those that are not printed."""

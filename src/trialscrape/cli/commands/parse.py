@@ -126,7 +126,7 @@ def _write_records(
     tally: Counter[str] = Counter()
     troubles = Troubles("page")
     with suppress(Withdrawn), ExitStack() as stack:
-        stack.callback(_report_troubles, troubles, target, tally)  # of a run that is stopped, too
+        stack.callback(lambda: target.report_troubles(troubles, tally["ok"]))  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         shares_terminal = target.path is None and sys.stdout.isatty()
@@ -151,11 +151,6 @@ def _count_page(tally: Counter[str], troubles: Troubles, page: PageLines) -> Non
         tally["failed"] += 1
         place = f"{result.file}:{result.line}" if result.line else result.file
         troubles.add_page(place, result.outcome, result.message or "")
-
-
-def _report_troubles(troubles: Troubles, target: Target, tally: Counter[str]) -> None:
-    for line in troubles.write_lines(target.locate_messages(tally["ok"])):
-        echo_error(line)
 
 
 def _summarize(tally: Counter[str], target: Target, host: str, *, quiet: bool) -> None:

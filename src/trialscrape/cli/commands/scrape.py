@@ -136,7 +136,7 @@ def _run(ids: list[str], store: Store, settings: Settings, target: Target, *, qu
     tally: Counter[str] = Counter()
     troubles = Troubles()
     with suppress(Withdrawn), ExitStack() as stack:
-        stack.callback(_report_troubles, troubles, target, tally)  # of a run that is stopped, too
+        stack.callback(lambda: target.report_troubles(troubles, tally["records"]))  # of a run that is stopped, too
         write = stack.enter_context(target.open())
         rows = stack.enter_context(atomic_write(target.outcomes)) if target.outcomes else None
         # Records that go to the terminal leave no room for a bar.
@@ -171,11 +171,6 @@ def _count(tally: Counter[str], result: IdResult) -> None:
     if result.trial:
         tally["warning"] += len(result.trial.warnings)
         tally["unparsed line"] += len(result.trial.unparsed)
-
-
-def _report_troubles(troubles: Troubles, target: Target, tally: Counter[str]) -> None:
-    for line in troubles.write_lines(target.locate_messages(tally["records"])):
-        echo_error(line)
 
 
 def _read_id_file(name: str, column: str | None, *, quiet: bool) -> list[str]:
